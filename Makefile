@@ -1,0 +1,116 @@
+# Everything that is done to this checkout, by name. Needs python3 (3.11 or later) and make, no compiler.
+# Works with GNU make 3.81 as well, which macOS still ships.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install up test check format format-check lint types rules lock clean FORCE
+
+VENV := .venv
+BIN  := $(VENV)/bin
+CODE := ingress deliveries worker handlers console emulator hookyard.py tests
+
+# Passed on to pytest: make test ARGS="tests/worker -k backoff"
+ARGS ?=
+
+# One finished step, one line.
+say = @printf '==> %s\n'
+
+# A locked package that has no wheel for this machine is an error here, never a compiler run.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED      = $(PIP_INSTALL) --require-hashes --only-binary :all:
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+install: $(VENV)/run.stamp  ## make .venv with the locked packages and the hookyard command
+
+up: install  ## run all of Hookyard on this machine, with its own Redis and a stand-in for GitLab
+	@$(BIN)/hookyard up
+
+test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
+	$(say) "tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+# From the fastest to the slowest, so that a slip shows in seconds.
+check: format-check lint types rules test  ## all that a change must pass: format, lint, types, rules, tests
+
+format: $(VENV)/dev.stamp  ## put the code into its format, and mend what lint can mend by itself
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+format-check: $(VENV)/dev.stamp
+	$(say) "format"
+	@$(BIN)/ruff format --check .
+
+lint: $(VENV)/dev.stamp  ## ruff, all rules
+	$(say) "lint"
+	@$(BIN)/ruff check .
+
+types: $(VENV)/dev.stamp  ## mypy, strict
+	$(say) "types"
+	@$(BIN)/mypy $(CODE)
+
+rules: $(VENV)/dev.stamp  ## who may import whom, which rooms are pure, and the other rules of the house
+	$(say) "rules of the house"
+	@$(BIN)/python -m pytest --quiet tests/test_rules.py
+
+# Versions and hashes for every Python and platform at once, and no addresses: whoever installs decides
+# where from. Nothing younger than a week, since a hijacked release is mostly found within days.
+# To take newer versions of everything: make lock UPGRADE=--upgrade
+UV_COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --only-binary :all: --exclude-newer 7days \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+
+lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	$(say) "uv, which writes the locks"
+	@$(PIP_INSTALL) --only-binary :all: 'uv>=0.9'
+	$(say) "requirements.txt: what running it needs"
+	@$(UV_COMPILE) --group build --output-file requirements.txt
+	$(say) "requirements-dev.txt: the same and what the tests need"
+	@$(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:  ## remove .venv and caches (not .hookyard/, which holds deliveries)
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- .venv ------------------------------------------------------------------------------------------
+
+# Scripts in a virtual environment hold its path, and its python is a link to the one it was made with:
+# after the folder was moved, or that python removed, it is made anew.
+ifneq ($(wildcard $(VENV)),)
+ifneq ($(shell $(BIN)/python -c 'import pip' 2>/dev/null && cat $(VENV)/made-in 2>/dev/null),$(CURDIR))
+$(VENV)/made-in: FORCE
+endif
+endif
+FORCE:
+
+# PYTHON=… chooses one; else the first of these that is 3.11 or later and can make an environment.
+$(VENV)/made-in:
+	@found=; unfit=; \
+	for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+		command -v "$$python" >/dev/null 2>&1 || continue; \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -c 'import venv, ensurepip' 2>/dev/null || { unfit="$$python"; continue; }; \
+		found="$$python"; break; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$unfit" ]; then \
+		echo "$$unfit cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+	elif [ -z "$$found" ]; then \
+		echo "No Python 3.11 or later found. Install one (Debian 12, Ubuntu 24.04 and later: apt install python3 python3-venv;" >&2; \
+		echo "macOS: brew install python), or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	printf '==> %s with %s\n' '$(VENV)' "$$($$found --version)"; \
+	"$$found" -m venv --clear $(VENV)
+	@printf '%s\n' '$(CURDIR)' > $@
+
+$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml requirements.txt
+	$(say) "packages of requirements.txt, wheels only"
+	@$(LOCKED) -r requirements.txt
+	$(say) "hookyard, from this folder"
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(say) "packages of requirements-dev.txt, wheels only"
+	@$(LOCKED) -r requirements-dev.txt
+	@touch $@
