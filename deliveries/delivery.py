@@ -1,0 +1,193 @@
+"""What a delivery is: its facts, its states, and what each try came to.
+
+Rule: pure. No I/O, no clock, no environment.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RECORD_VERSION: Final = 1
+"""Raised when a record gains something an older worker could not read; see ``scripts/claim.lua``."""
+
+DELIVERY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+"""GitLab sends UUIDs. No ``:`` (arq's cron job ids have one), nothing that a shell or URL would change."""
+
+ERROR_LIMIT: Final = 500
+
+
+class State(StrEnum):
+    """Where a delivery stands; the words are design-wide and appear as they are in Redis."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+FINISHED: Final = frozenset({State.SUCCEEDED, State.IGNORED, State.FAILED})
+WAITING: Final = frozenset({State.QUEUED, State.RETRYING})
+
+
+class Result(StrEnum):
+    """What one run of one handler came to."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+
+
+class Ending(StrEnum):
+    """How a try ended: on its own, by a drain, or with its worker."""
+
+    SETTLED = "settled"
+    HANDED_BACK = "handed back"
+    DIED = "died"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One webhook request as it was accepted; never changed afterwards.
+
+    ``headers`` has lower-case names and no secret; ``project`` is a path such as ``group/app`` or an
+    id; ``object`` is ``!12`` or ``#7``; ``vouched_by`` names the secret that proved the sender by
+    position and fingerprint; ``trace`` is a W3C ``traceparent``.
+    """
+
+    id: str
+    event: str
+    received_ms: int
+    content_type: str | None
+    body: bytes
+    headers: Mapping[str, str]
+    source: str = "default"
+    project: str | None = None
+    object: str | None = None
+    vouched_by: str = ""
+    trace: str | None = None
+
+    @property
+    def event_uuid(self) -> str | None:
+        """GitLab's ``X-Gitlab-Event-UUID``, to be sent along on REST calls; not unique per delivery."""
+        return self.headers.get("x-gitlab-event-uuid")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What one handler came to in one try.
+
+    ``attempt`` counts the handler's runs in this round, from 1. ``final``: not run again in this
+    round, because it succeeded or was given up; otherwise ``due_ms`` (Unix ms) is its next run.
+    """
+
+    handler: str
+    result: Result
+    attempt: int
+    started_ms: int
+    took_ms: int
+    final: bool
+    due_ms: int | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Where a handler stands in a delivery: its latest outcome, and the try (``number``) that brought it."""
+
+    handler: str
+    result: Result
+    number: int
+    attempt: int
+    final: bool
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Try:
+    """One run of a delivery in a worker. ``number`` is the claim's, unique within the delivery.
+
+    ``carried`` is where the handlers stand that this try did not run: with the outcomes it makes
+    the latest try tell everything, however many older ones a record has dropped.
+    """
+
+    number: int
+    worker: str
+    started_ms: int
+    ending: Ending
+    ended_ms: int | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    carried: tuple[Standing, ...] = ()
+
+    def standings(self) -> dict[str, Standing]:
+        """Return where every handler stands after this try, by name."""
+        ran = (
+            Standing(
+                handler=outcome.handler,
+                result=outcome.result,
+                number=self.number,
+                attempt=outcome.attempt,
+                final=outcome.final,
+                due_ms=outcome.due_ms,
+            )
+            for outcome in self.outcomes
+        )
+        return {standing.handler: standing for standing in (*self.carried, *ran)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A delivery and all that has become of it.
+
+    ``claims`` counts every claim ever, and is the fence of the present one; ``tries`` counts the
+    tries of this round; ``deaths`` the workers that died over it in a row. ``round_from`` is the
+    first claim of this round of tries, ``done_from`` the first claim whose successes still count.
+    ``due_ms`` is when it falls due: for ``running``, when its lease ends. ``history`` is in order.
+    """
+
+    delivery: Delivery
+    state: State
+    tries: int = 0
+    claims: int = 0
+    deaths: int = 0
+    round_from: int = 1
+    done_from: int = 1
+    worker: str | None = None
+    claimed_ms: int | None = None
+    finished_ms: int | None = None
+    due_ms: int | None = None
+    error: str | None = None
+    history: tuple[Try, ...] = ()
+
+    def standings(self) -> dict[str, Standing]:
+        """Return where each handler that ever ran stands, by name.
+
+        A try that died before it wrote anything tells nothing, so the one before it counts.
+        """
+        for one_try in reversed(self.history):
+            if one_try.outcomes or one_try.carried:
+                return one_try.standings()
+        return {}
+
+    def succeeded_handlers(self) -> frozenset[str]:
+        """Names of the handlers whose success still counts, so that they are not run again."""
+        return frozenset(
+            name
+            for name, standing in self.standings().items()
+            if standing.result is Result.SUCCEEDED and standing.number >= self.done_from
+        )
+
+
+def one_line(text: str, limit: int = ERROR_LIMIT) -> str:
+    """Return *text* on one line of at most *limit* characters, for lists and logs."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

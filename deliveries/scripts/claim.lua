@@ -1,0 +1,94 @@
+-- Gives a worker deliveries that are due, and the lease on them.
+--
+-- A claim moves a delivery's score to the end of its lease: it is out of every other worker's way,
+-- and falls due again by itself when its worker dies. `claims` is the fence: whatever its owner
+-- writes later must name the number it got here.
+--
+-- KEYS  queue, states, wake, failed
+-- ARGV  prefix, worker, lease ms, how many, version it can read, deaths that fail a delivery,
+--       1 when it may take a delivery that is one death short of that, only this id ('' for any)
+-- gives {claimed, foreign ids, when the next falls due or -1, now}
+--       claimed is a list of {id, {field, value, …}} as after the claim;
+--       foreign ids are in the queue without being deliveries (arq's cron jobs)
+
+local queue, states, wake, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local prefix, worker, lease_ms, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local version, max_deaths = tonumber(ARGV[5]), tonumber(ARGV[6])
+local may_take_suspect, only, max_bytes = ARGV[7] == '1', ARGV[8], 8 * 1024 * 1024 -- per answer
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function move(from, to)
+    if from ~= to then
+        redis.call('HINCRBY', states, from, -1)
+        redis.call('HINCRBY', states, to, 1)
+    end
+end
+
+local ids
+if only == '' then
+    ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, limit)
+else
+    ids = { only }
+end
+
+local claimed, foreign, bytes = {}, {}, 0
+for _, id in ipairs(ids) do
+    local key = prefix .. id
+    if bytes > max_bytes then
+        break
+    end
+    local had = redis.call('HMGET', key, 'state', 'claims', 'deaths', 'claimed', 'worker', 'v')
+    local state, claims, deaths = had[1], tonumber(had[2]) or 0, tonumber(had[3]) or 0
+    local died = state == 'running'
+
+    if not state then
+        if redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 then
+            redis.call('ZADD', queue, 'XX', now + lease_ms, id)
+        else
+            foreign[#foreign + 1] = id
+        end
+    elseif (tonumber(had[6]) or 1) > version then
+        -- written by a newer version: left for a newer worker
+        redis.call('ZADD', queue, 'XX', now + lease_ms, id)
+    elseif state == 'succeeded' or state == 'ignored' or state == 'failed' then
+        redis.call('ZREM', queue, id)
+    elseif died and deaths + 1 >= max_deaths then
+        local text = 'its worker died ' .. (deaths + 1) .. ' times while running it (last: ' .. (had[5] or '?') .. ')'
+        redis.call('HSET', key, 'state', 'failed', 'deaths', deaths + 1, 'finished', now, 'error', text,
+            'died:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
+        redis.call('ZREM', queue, id)
+        redis.call('ZADD', failed, now, id)
+        redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
+        move('running', 'failed')
+    elseif deaths + (died and 1 or 0) >= max_deaths - 1 and max_deaths > 1 and not may_take_suspect and only == '' then
+        -- its next death would fail it: it must not share a worker with another such delivery,
+        -- so that each death is held against one of them only
+        redis.call('ZADD', queue, 'XX', now + 250, id)
+    elseif only ~= '' and died and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then
+        -- asked for by id, but another worker's lease still holds
+    else
+        if died then
+            deaths = deaths + 1
+            redis.call('HSET', key, 'deaths', deaths,
+                'died:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
+        end
+        if deaths >= max_deaths - 1 and max_deaths > 1 then
+            may_take_suspect = false
+        end
+        bytes = bytes + redis.call('HSTRLEN', key, 'body')
+        redis.call('HSET', key, 'state', 'running', 'claims', claims + 1, 'worker', worker, 'claimed', now)
+        redis.call('HINCRBY', key, 'tries', 1)
+        redis.call('ZADD', queue, now + lease_ms, id)
+        redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', lease_ms)
+        move(state, 'running')
+        claimed[#claimed + 1] = { id, redis.call('HGETALL', key) }
+    end
+end
+
+local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+local due = head[2] and math.floor(tonumber(head[2])) or -1
+if #head > 0 and due <= now and redis.call('LLEN', wake) == 0 then
+    redis.call('LPUSH', wake, 1)
+end
+return { claimed, foreign, due, now }

@@ -1,0 +1,276 @@
+"""Every setting there is: its environment variable, its default, what it must satisfy.
+
+Rule: the only place that reads the environment for settings. All faults are named at once. README
+has one table of them all; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from deliveries.connection import masked, parse_sentinel_url
+from deliveries.ledger import KEPT_TRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGNING_KEY_BYTES: Final = 32
+_KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
+
+
+class SettingsError(Exception):
+    """Some settings cannot be used. ``faults`` names each, with what to do; no secret is in it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(["These settings cannot be used:", *(f"  {fault}" for fault in faults)]))
+
+
+def _split(value: object) -> object:
+    """Read a comma-separated list; blanks around entries and empty entries do not count."""
+    if isinstance(value, str):
+        return tuple(entry.strip() for entry in value.split(",") if entry.strip())
+    return value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+
+
+def _named(*names: str, **options: Any) -> Any:
+    return Field(validation_alias=AliasChoices(*names), **options)
+
+
+class Settings(BaseSettings):
+    """The settings of all processes; each reads what it needs. Build it with :func:`load`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Redis
+    redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    prefix: str = _named("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    redis_timeout_s: float = _named("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
+
+    # Who may send
+    secret_tokens: Secrets = _named("GL_SECRET", default=())
+    signing_tokens: Secrets = _named("GL_SIGNING_TOKEN", default=())
+    signature_tolerance_s: int = _named("HOOKYARD_SIGNATURE_TOLERANCE_S", default=300, ge=1)
+    allow_unauthenticated: bool = _named("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
+
+    # GitLab's REST API
+    gitlab_url: str = _named("GL_URL", default="https://gitlab.com")
+    access_token: SecretStr | None = _named("GL_ACCESS_TOKEN", default=None)
+    requester: str = _named("HOOKYARD_REQUESTER", default="hookyard", min_length=1)
+    gitlab_timeout_s: float = _named("HOOKYARD_GITLAB_TIMEOUT_S", default=30.0, gt=0)
+    gitlab_connections: int = _named("HOOKYARD_GITLAB_CONNECTIONS", default=50, ge=1)
+    gitlab_wait_s: float = _named("HOOKYARD_GITLAB_WAIT_S", default=5.0, ge=0)
+
+    # Ingress
+    host: str = _named("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
+    port: int = _named("HOOKYARD_PORT", default=8000, ge=0, le=65535)
+    max_body_bytes: int = _named("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
+
+    # Worker
+    handlers: str = _named("HOOKYARD_HANDLERS", default="handlers:router")
+    slots: int = _named("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
+    lease_s: float = _named("HOOKYARD_LEASE_S", default=10.0, ge=1)
+    tries: int = _named("HOOKYARD_TRIES", default=8, ge=1, lt=KEPT_TRIES)
+    retry_base_s: float = _named("HOOKYARD_RETRY_BASE_S", default=5.0, gt=0)
+    retry_max_s: float = _named("HOOKYARD_RETRY_MAX_S", default=10_800.0, gt=0)
+    handler_timeout_s: float = _named("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0)
+    drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0)
+    max_deaths: int = _named("HOOKYARD_MAX_DEATHS", default=3, ge=1)
+
+    # Logs
+    log_level: str = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
+    log_format: str = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_readable(cls, url: str) -> str:
+        if url.startswith("redis+sentinel://"):
+            parse_sentinel_url(url)
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in {"redis", "rediss", "unix"}:
+            message = "it must begin with redis://, rediss://, unix:// or redis+sentinel://"
+            raise ValueError(message)
+        if parts.scheme == "unix":
+            if not parts.path:
+                message = "unix:// needs the path of a socket"
+                raise ValueError(message)
+            return url
+        database = parts.path.strip("/")
+        if database and not database.isdigit():
+            message = f"{database!r} is not a database number"
+            raise ValueError(message)
+        _ = parts.port  # raises ValueError for a port that is none
+        return url
+
+    @field_validator("gitlab_url")
+    @classmethod
+    def _gitlab_url_is_http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            message = "it must be the address of a GitLab, such as https://gitlab.example.com"
+            raise ValueError(message)
+        return url.rstrip("/")
+
+    @field_validator("handlers")
+    @classmethod
+    def _handlers_is_an_import_string(cls, text: str) -> str:
+        module, colon, name = text.partition(":")
+        if not (colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+            message = f"{text!r} is not module:router, such as mybot.handlers:router"
+            raise ValueError(message)
+        return text
+
+    @field_validator("signing_tokens")
+    @classmethod
+    def _signing_tokens_are_keys(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for position, token in enumerate(tokens, 1):
+            try:
+                decode_signing_token(token.get_secret_value())
+            except ValueError as exc:
+                message = f"token {position} {exc}"
+                raise ValueError(message) from None
+        return tokens
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Settings:
+        if self.lease_s < 3 * self.redis_timeout_s:
+            message = (
+                f"HOOKYARD_LEASE_S={self.lease_s:g} cannot be kept: it is renewed every third of it, and one "
+                f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={self.redis_timeout_s:g}; "
+                f"set it to {3 * self.redis_timeout_s:g} or more"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease in whole milliseconds."""
+        return int(self.lease_s * 1000)
+
+    @property
+    def masked_redis_url(self) -> str:
+        """``REDIS_URL`` for logs and messages, without its password."""
+        return masked(self.redis_url)
+
+
+def decode_signing_token(token: str) -> bytes:
+    """Return the key in a ``whsec_…`` signing token (GitLab 19: 32 bytes in standard base64).
+
+    :raises ValueError: saying what is wrong, without the token.
+    """
+    prefix, _, encoded = token.partition("_")
+    if prefix != "whsec":
+        message = "does not begin with whsec_"
+        raise ValueError(message)
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        message = "is not base64 after whsec_"
+        raise ValueError(message) from None
+    if len(key) != SIGNING_KEY_BYTES:
+        message = f"holds {len(key)} bytes instead of {SIGNING_KEY_BYTES}"
+        raise ValueError(message)
+    return key
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field of :class:`Settings`."""
+    alias = Settings.model_fields[field].validation_alias
+    assert isinstance(alias, AliasChoices)  # noqa: S101 - every field is made by _named
+    return str(alias.choices[0])
+
+
+def load(**given: object) -> Settings:
+    """Read the settings from the environment; *given* ones, by environment variable, win over it.
+
+    :raises SettingsError: naming every fault at once.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        raise SettingsError([_fault(error) for error in exc.errors()]) from None
+
+
+def _fault(error: Any) -> str:
+    text = str(error["msg"]).removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:] if not text.startswith("HOOKYARD_") else text
+    where = str(error["loc"][0]) if error["loc"] else ""
+    if not where:
+        return text
+    secret = where in {"GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN"}
+    shown = "" if secret else f"={masked(str(error['input'])) if where == 'REDIS_URL' else error['input']}"
+    return f"{where}{shown}: {text}"
+
+
+def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settings:
+    """Read the settings for a process; faults are printed in one message and end it with exit code 2.
+
+    :param check: gives what keeps this process from starting with settings that are right in themselves.
+    """
+    try:
+        settings = load()
+    except SettingsError as exc:
+        _exit(exc)
+    faults = check(settings) if check else []
+    if faults:
+        _exit(SettingsError(faults))
+    return settings
+
+
+def _exit(error: SettingsError) -> NoReturn:
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(2) from None
+
+
+def ingress_faults(settings: Settings) -> list[str]:
+    """Return what keeps an ingress from starting with settings that are right in themselves."""
+    if settings.secret_tokens or settings.signing_tokens or settings.allow_unauthenticated:
+        return []
+    return [
+        (
+            "nobody could tell GitLab from a stranger: set GL_SIGNING_TOKEN (GitLab 19 on) or GL_SECRET "
+            "to what the webhook has in GitLab, or HOOKYARD_ALLOW_UNAUTHENTICATED=true to take anything"
+        )
+    ]
+
+
+def unknown_variables() -> list[str]:
+    """Return warnings about ``HOOKYARD_…`` variables in the environment that no setting reads.
+
+    What Kubernetes injects for a Service named hookyard is passed over.
+    """
+    known = {variable(field) for field in Settings.model_fields}
+    warnings = []
+    for name in sorted(os.environ):
+        if name.startswith("HOOKYARD_") and name not in known and not _KUBERNETES_INJECTS.match(name):
+            near = difflib.get_close_matches(name, known, n=1)
+            warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return warnings
+
+
+def working_directory() -> Path:
+    """Return where ``hookyard up`` keeps its things: ``.hookyard`` in the current directory."""
+    return Path.cwd() / ".hookyard"

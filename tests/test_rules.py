@@ -1,0 +1,342 @@
+"""The rules of the house that a machine can check: who may import whom, which rooms are pure, and the like.
+
+Each rule is a function that gives the faults it finds in one piece of source, so that the table at the
+end can show that it finds them. ARCHITECTURE.md says why the rules are as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Who may import whom of ours. ARCHITECTURE.md draws the same arrows.
+ARROWS: dict[str, set[str]] = {
+    "hookyard": set(),
+    "deliveries": set(),
+    "emulator": set(),
+    "ingress": {"deliveries"},
+    "worker": {"deliveries", "hookyard"},
+    "console": {"deliveries"},
+    "handlers": {"hookyard"},
+}
+
+# Rooms that decide and do nothing: same arguments, same answer. What they import of ours is pure too.
+PURE = [
+    "deliveries/delivery.py",
+    "ingress/authenticity.py",
+    "ingress/reception.py",
+    "worker/retry.py",
+    "console/pages*.py",
+    "emulator/signing*.py",
+    "hookyard.py",  # a context variable is all it holds
+]
+IMPURE_MODULES = frozenset(
+    """
+    aiohttp arq asyncio fcntl gidgetlab.aiohttp gidgetlab.httpx glob http httptools httpx httpx_retries
+    importlib io logging mmap os pathlib platform random redis secrets select shutil signal socket sqlite3 ssl
+    starlette structlog subprocess sys tempfile threading time urllib.request uuid uvicorn uvloop
+    """.split()  # noqa: SIM905 - words are read more easily than quotation marks
+)
+IMPURE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}
+CLOCKS = {"now", "utcnow", "today"}  # methods of datetime and date
+
+# The environment is read into Settings once; besides that, only where a child process is given one.
+READ_ENVIRONMENT = ["deliveries/settings.py", "console/up*.py"]
+
+MAX_LINES = 300
+
+# Names of hosts and folders that belong to one machine or one index. Recorded traffic is as GitLab sent it.
+OTHERS_ADDRESSES = re.compile(
+    r"\bpy(?:pi|thonhosted)\.(?:org|io)|\bnpmjs\.(?:org|com)|\byarnpkg\.com|\bproxy\.golang\.org"
+    r"|\bcrates\.io|(?<![\w.~:/-])/(?:home/(?!hookyard)|Users/|work/|workspace/|builds/)\w"
+)
+
+
+def _files(*suffixes: str) -> list[Path]:
+    """Our own code: what lies in the packages, without tests."""
+    found = [path for top in ARROWS for path in (ROOT / top).rglob("*") if path.suffix in suffixes]
+    return sorted([*found, *(path for path in ROOT.glob("hookyard*") if path.suffix in suffixes)])
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+MODULES = {
+    _name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+    for path in _files(".py")
+}
+IS_PACKAGE = {module for module, path in MODULES.items() if path.name == "__init__.py"}
+
+
+def _imports(source: str, module: str = "") -> set[str]:
+    """Full names of all that a module imports, also inside functions and for types only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                found.update(alias.name for alias in names)
+            case ast.ImportFrom(module=origin, names=names, level=level):
+                parents = module.split(".")[: len(module.split(".")) - level + (module in IS_PACKAGE)]
+                start = ".".join([*(parents if level else []), *([origin] if origin else [])])
+                found.update(f"{start}.{alias.name}" for alias in names)
+            case ast.Call(
+                func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                found.add(name)
+    return found
+
+
+def _covers(module: str, imported: str) -> bool:
+    return imported == module or imported.startswith(f"{module}.")
+
+
+def wrong_arrows(source: str, module: str) -> list[str]:
+    """What a module imports of ours against the arrows."""
+    top = module.partition(".")[0]
+    tops = {name.split(".")[0] for name in _imports(source, module)}
+    return sorted((tops & ARROWS.keys()) - ARROWS[top] - {top})
+
+
+def impurities(source: str, module: str = "") -> list[str]:
+    """What a pure module imports or calls that reaches outside itself."""
+    imports = _imports(source, module)
+    faults = [name for name in imports if any(_covers(impure, name) for impure in IMPURE_MODULES)]
+    pure = {_name(path) for pattern in PURE for path in ROOT.glob(pattern)}
+    for name in imports:
+        ours = [known for known in MODULES if _covers(known, name)]
+        if ours and _name(MODULES[max(ours, key=len)]) not in pure:
+            faults.append(name)
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in IMPURE_CALLS:
+                faults.append(f"{name}()")
+            case ast.Attribute(
+                attr=clock, value=ast.Name(id="datetime" | "date") | ast.Attribute(attr="datetime" | "date")
+            ) if clock in CLOCKS:
+                faults.append(f"datetime.{clock}")
+    return sorted(faults)
+
+
+def environment_reads(source: str) -> list[str]:
+    """Where a module looks at the environment."""
+    names = {"environ", "environb", "getenv", "getenvb"}
+    nodes = ast.walk(ast.parse(source))
+    return [
+        f"line {node.lineno}"
+        for node in nodes
+        if (isinstance(node, ast.Attribute) and node.attr in names)
+        or (isinstance(node, ast.ImportFrom) and node.module == "os" and names & {a.name for a in node.names})
+    ]
+
+
+def unsafe_readers(source: str) -> list[str]:
+    """Imports of modules that run what they read."""
+    return sorted({name.split(".")[0] for name in _imports(source)} & {"pickle", "marshal", "shelve", "dill"})
+
+
+def searches_in_lua(source: str) -> list[str]:
+    """Commands in a script that walk through all keys; ``KEYS[1]``, its arguments, is another thing."""
+    code = re.sub(r"--.*", "", source)
+    command = r"""call\s*\(?\s*["']\s*(KEYS|RANDOMKEY|[HSZ]?SCAN|FLUSH\w+)\s*["']"""
+    return re.findall(command, code, re.IGNORECASE)
+
+
+def searches_in_python(source: str) -> list[str]:
+    """Calls of the Redis client that walk through all keys; ``mapping.keys()`` has no arguments."""
+    faults = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="keys"), args=[_, *_]):
+                faults.append("keys")
+            case ast.Call(func=ast.Attribute(attr=name)) if re.fullmatch(r"[hsz]?scan(_iter)?", name):
+                faults.append(name)
+    return faults
+
+
+def addresses(text: str) -> list[str]:
+    """Names of package indexes and folders of somebody's machine."""
+    return [match.group() for match in OTHERS_ADDRESSES.finditer(text)]
+
+
+def _faults(files: list[Path], rule: Callable[[str], list[str]]) -> dict[str, list[str]]:
+    assert files, "this rule has nothing to look at: has a folder been renamed?"
+    found = {_name(path): rule(path.read_text(encoding="utf-8")) for path in files}
+    return {name: faults for name, faults in found.items() if faults}
+
+
+def test_packages_import_each_other_only_along_the_arrows() -> None:
+    wrong = {name: wrong_arrows(path.read_text(encoding="utf-8"), name) for name, path in MODULES.items()}
+    wrong = {name: faults for name, faults in wrong.items() if faults}
+    assert not wrong
+
+
+def test_every_package_has_its_arrows() -> None:
+    others = {"tests", "bench", "deploy", "build"}
+    tops = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
+    assert tops - others <= ARROWS.keys()
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {
+        module: {
+            known
+            for name in _imports(path.read_text(encoding="utf-8"), module)
+            if (known := name if name in MODULES else name.rpartition(".")[0]) in MODULES and known != module
+        }
+        for module, path in MODULES.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail(" imports ".join(reversed(exc.args[1])))
+
+
+def test_some_pure_rooms_exist() -> None:
+    assert [path for pattern in PURE for path in ROOT.glob(pattern)]
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_a_pure_room_reaches_nothing_outside_itself(room: str) -> None:
+    paths = sorted(ROOT.glob(room))
+    if not paths:
+        pytest.skip(f"{room} does not exist")
+    wrong = {
+        name: impurities(path.read_text(encoding="utf-8"), name)
+        for name, path in MODULES.items()
+        if path in paths
+    }
+    wrong = {name: faults for name, faults in wrong.items() if faults}
+    assert not wrong
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    allowed = {path for pattern in READ_ENVIRONMENT for path in ROOT.glob(pattern)}
+    wrong = _faults([path for path in _files(".py") if path not in allowed], environment_reads)
+    assert not wrong
+
+
+def test_no_module_is_longer_than_one_can_hold_in_mind() -> None:
+    wrong = _faults(_files(".py"), lambda text: [f"{n} lines"] if (n := text.count("\n")) > MAX_LINES else [])
+    assert not wrong
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    inits = sorted({path.parent / "__init__.py" for path in _files(".py") if path.parent != ROOT})
+    missing = [_name(path) for path in inits if not path.exists()]
+    assert not missing
+    wrong = _faults(inits, lambda text: [] if ast.get_docstring(ast.parse(text)) else ["no docstring"])
+    assert not wrong
+
+
+def test_nothing_is_read_in_a_way_that_could_run_it() -> None:
+    wrong = _faults(_files(".py"), unsafe_readers)
+    assert not wrong
+
+
+def test_nothing_searches_redis_for_work() -> None:
+    wrong = _faults(_files(".lua"), searches_in_lua) | _faults(_files(".py"), searches_in_python)
+    assert not wrong
+
+
+def _tracked() -> Iterator[Path]:
+    """The files of a fresh clone; without git or outside a clone, what is not made by make."""
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "-co", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        names = listed.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        made = re.compile(r"(^|/)(\.(?!ci|gitignore|editorconfig)|__pycache__|build/)|\.egg-info/")
+        names = [name for path in ROOT.rglob("*") if not made.search(name := _name(path))]
+    return (path for name in names if name and (path := ROOT / name).is_file())
+
+
+def test_no_file_names_a_package_index_or_a_folder_of_somebodys_machine() -> None:
+    for path in _tracked():
+        if path.is_relative_to(ROOT / "tests" / "samples") or b"\0" in (content := path.read_bytes()):
+            continue
+        assert not addresses(content.decode("utf-8")), _name(path)
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"://|^\s*-(?!-hash=)", text, re.MULTILINE), (
+        f"{name} holds more than versions and hashes"
+    )
+    pins = re.findall(r"^([\w.-]+)==(\S+)(.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+)?", text, re.MULTILINE)
+    assert not [package for package, _, hashes in pins if not hashes]
+    return {package: version for package, version, _ in pins}
+
+
+def test_locks_hold_what_the_project_asks_for_and_nothing_but_versions_and_hashes() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    run, dev = _locked("requirements.txt"), _locked("requirements-dev.txt")
+    assert run.items() <= dev.items()
+    groups = asked["dependency-groups"]
+    for locked, texts in ((run, asked["project"]["dependencies"] + groups["build"]), (dev, groups["dev"])):
+        wants = [Requirement(text) for text in texts]
+        assert not [str(want) for want in wants if not want.specifier.contains(locked.get(want.name, "0"))], (
+            "make lock"
+        )
+
+
+def test_the_readme_has_every_setting_and_none_that_is_gone() -> None:
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("no README.md")
+    from deliveries.settings import Settings, variable
+
+    text = readme.read_text(encoding="utf-8")
+    settings = {variable(field) for field in Settings.model_fields}
+    assert not {name for name in settings if f"`{name}`" not in text}
+    in_tables = {
+        name
+        for row in re.findall(r"^\|.*", text, re.MULTILINE)
+        for name in re.findall(r"`(HOOKYARD_\w+)`", row)
+    }
+    assert not in_tables - settings
+
+
+BAD = [
+    (lambda text: wrong_arrows(text, "ingress.app"), "from worker import engine"),
+    (lambda text: wrong_arrows(text, "handlers.push"), "def f():\n    import deliveries.ledger"),
+    (
+        lambda text: wrong_arrows(text, "deliveries.queue"),
+        "import importlib\nimportlib.import_module('hookyard')",
+    ),
+    (impurities, "import os.path"),
+    (impurities, "from time import time"),
+    (impurities, "from gidgetlab import httpx"),
+    (impurities, "from deliveries import ledger"),
+    (impurities, "import datetime as d\nd.datetime.now()"),
+    (impurities, "from datetime import date\nf = date.today"),
+    (impurities, "open('x')"),
+    (environment_reads, "import os\nos.environ['X']"),
+    (environment_reads, "from os import getenv"),
+    (unsafe_readers, "import pickle"),
+    (searches_in_lua, "local all = redis.call('keys', '*')"),
+    (searches_in_lua, 'redis.pcall("SCAN", 0)'),
+    (searches_in_python, "async def f(redis):\n    await redis.keys('*')"),
+    (searches_in_python, "async def f(redis):\n    async for k in redis.scan_iter(): pass"),
+    (addresses, "--index-url https://" + "pypi" + ".org/simple"),
+    (addresses, "see /" + "home/ann/notes"),
+]
+
+
+@pytest.mark.parametrize(("rule", "source"), BAD)
+def test_a_rule_finds_what_breaks_it(rule: Callable[[str], list[str]], source: str) -> None:
+    assert rule(source)

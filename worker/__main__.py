@@ -1,0 +1,43 @@
+"""Runs one worker process in the foreground: what ``hookyard worker`` starts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import threading
+
+import uvloop
+
+from deliveries import logs
+from deliveries.settings import load_or_exit
+from worker.app import serve
+from worker.router import load_router_or_exit
+
+_RECURSION_LIMIT = 5_000
+"""Above Python's own 1,000, so that JSON which an ingress could parse is never too deep for a worker."""
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; running handlers may finish first. Gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--burst", action="store_true", help="end when the queue is empty")
+    burst = parser.parse_args().burst
+    settings = load_or_exit()
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
+    router = load_router_or_exit(settings.handlers)
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, router, burst=burst))
+    if any(thread.name.startswith("handler") for thread in threading.enumerate()):
+        # a plain `def` handler outlived the drain; Python would wait for it for ever
+        logging.getLogger("worker").warning("a handler's thread is left behind")
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

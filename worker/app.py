@@ -1,0 +1,153 @@
+"""Puts a worker together from settings and runs it: clients, handlers, leases, engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from deliveries.connection import is_redis_away, open_redis
+from deliveries.ledger import Ledger
+from deliveries.queue import Names
+from worker.dispatch import Dispatcher
+from worker.engine import Engine
+from worker.gitlab import DeliveryGitLabAPI, open_client
+from worker.handling import Terms
+from worker.leases import LeaseKeeper
+from worker.retry import Limits
+from worker.router import Finder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+    from arq.cron import CronJob
+    from gidgetlab.routing import Router
+
+    from deliveries.settings import Settings
+
+log = structlog.get_logger("worker")
+
+
+def worker_name() -> str:
+    """Return a name for this process in records and logs: host, process id, and a part by chance."""
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a worker of either kind runs deliveries with."""
+
+    ledger: Ledger
+    client: httpx.AsyncClient
+    dispatcher: Dispatcher
+    threads: ThreadPoolExecutor
+
+    async def close(self) -> None:
+        """Close the connections to GitLab; a plain ``def`` handler that still runs is left to itself."""
+        await self.client.aclose()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
+    """Return the parts; nothing is connected before it is used."""
+    # a settle is answered by Redis or tried again, so it may take longer than an ingress could wait
+    ledger = Ledger(
+        open_redis(settings.redis_url, timeout_s=max(2.0, settings.redis_timeout_s)),
+        Names(prefix=settings.prefix),
+    )
+    client = open_client(settings)
+    threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
+    dispatcher = Dispatcher(
+        finder=Finder(router),
+        make_gl=lambda uuid: DeliveryGitLabAPI(client, settings, event_uuid=uuid, clock=time.time),
+        note=ledger.note,
+        terms=Terms(
+            limits=Limits(
+                tries=settings.tries, backoff_s=settings.retry_base_s, max_backoff_s=settings.retry_max_s
+            ),
+            timeout_s=settings.handler_timeout_s,
+            jitter=random.random,
+            threads=threads,
+        ),
+        worker=name,
+    )
+    return Parts(ledger=ledger, client=client, dispatcher=dispatcher, threads=threads)
+
+
+def make_engine(
+    settings: Settings,
+    parts: Parts,
+    *,
+    name: str,
+    burst: bool = False,
+    handle_signals: bool = True,
+    cron_jobs: Sequence[CronJob] = (),
+) -> Engine:
+    """Return a worker that is ready to run, in the loop that will run it."""
+    return Engine(
+        name=name,
+        ledger=parts.ledger,
+        wake_up_redis=open_redis(settings.redis_url, timeout_s=None),
+        dispatcher=parts.dispatcher,
+        leases=make_leases(settings, parts.ledger.names),
+        slots=settings.slots,
+        lease_ms=settings.lease_ms,
+        max_deaths=settings.max_deaths,
+        drain_s=settings.drain_s,
+        burst=burst,
+        handle_signals=handle_signals,
+        cron_jobs=cron_jobs,
+    )
+
+
+def make_leases(settings: Settings, names: Names) -> LeaseKeeper:
+    """Return the keeper of a worker's leases, not yet started."""
+    return LeaseKeeper(
+        settings.redis_url,
+        names,
+        lease_ms=settings.lease_ms,
+        timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
+    )
+
+
+async def serve(settings: Settings, router: Router, *, burst: bool = False) -> None:
+    """Run a worker until a signal ends it; in burst mode until the queue is empty."""
+    name = worker_name()
+    parts = make_parts(settings, router, name=name)
+    await _await_redis(parts.ledger, settings)
+    engine = make_engine(settings, parts, name=name, burst=burst)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker on a signal
+            await engine.async_run()
+    finally:
+        await engine.close()
+        await parts.close()
+        log.info("worker stopped", worker=name)
+
+
+async def _await_redis(ledger: Ledger, settings: Settings) -> None:
+    """Wait for Redis, however long; says once that it is missing and where it was looked for."""
+    missed = False
+    while True:
+        try:
+            await ledger.redis.ping()
+        except Exception as exc:
+            if not is_redis_away(exc):
+                raise
+            if not missed:
+                log.error("Redis is not there; trying on", redis=settings.masked_redis_url, error=str(exc))
+            missed = True
+            await asyncio.sleep(0.5)
+        else:
+            if missed:
+                log.info("Redis is there", redis=settings.masked_redis_url)
+            return

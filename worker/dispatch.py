@@ -1,0 +1,183 @@
+"""One try of one delivery: rebuild the event, run the handlers that are due, say what follows.
+
+A handler's outcome is written down before the next handler starts.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from gidgetlab.sansio import Event
+
+from deliveries.delivery import Ending, Outcome, Record, Result, State, Try
+from deliveries.ledger import Settlement
+from hookyard import RunningDelivery
+from worker.handling import Terms, now_ms, run_handler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from worker.router import Finder, Handler
+
+log = structlog.get_logger("worker")
+
+
+class LeaseLost(Exception):
+    """Another worker has the delivery by now, or it was discarded: what this try came to does not count."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dispatcher:
+    """What every try needs.
+
+    ``make_gl`` gives the GitLab client for a delivery with this ``X-Gitlab-Event-UUID``; ``note``
+    writes a running try down and says whether the lease still holds.
+    """
+
+    finder: Finder
+    make_gl: Callable[[str | None], Any]
+    note: Callable[[str, int, Try], Awaitable[bool]]
+    terms: Terms
+    worker: str
+
+    def start(self, record: Record) -> Run:
+        """Return the try of a delivery that was just claimed; call its ``finish``."""
+        return Run(self, record)
+
+
+class Run:
+    """A try under way; ``handler`` is the one that runs just now, since ``handler_since`` (monotonic)."""
+
+    def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
+        self.record = record
+        self.handler: Handler | None = None
+        self.handler_since = 0.0
+        self.log = log.bind(delivery_id=record.delivery.id)
+        self._dispatcher = dispatcher
+        self._started_ms = now_ms()
+        self._before = record.standings()
+        self._outcomes: list[Outcome] = []
+
+    async def finish(self) -> Settlement:
+        """Run the handlers and return how the try ends.
+
+        :raises LeaseLost: when the delivery is no longer this worker's.
+        """
+        delivery = self.record.delivery
+        try:
+            event = rebuild(delivery.event, delivery.content_type, delivery.body)
+        except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this worker
+            error = f"the event could not be rebuilt: {type(exc).__name__}: {exc}"
+            self.log.error("delivery cannot be run", error=type(exc).__name__)
+            return self._settlement(State.FAILED, error=error)
+        handlers = await self._dispatcher.finder.find(event)
+        if not handlers:
+            return self._settlement(State.IGNORED)
+        due = [handler for handler in handlers if self._is_due(handler.name)]
+        gl = self._dispatcher.make_gl(delivery.event_uuid)
+        for place, handler in enumerate(due, 1):
+            await self._run(handler, event, gl)
+            if place < len(due) and not await self._note():
+                raise LeaseLost
+        return self._conclude([handler.name for handler in handlers])
+
+    def hand_back(self) -> Settlement:
+        """Return the settlement that gives the delivery back; what its handlers came to so far is kept."""
+        return self._settlement(State.QUEUED, error=self.record.error, ending=Ending.HANDED_BACK)
+
+    async def _run(self, handler: Handler, event: Event, gl: object) -> None:
+        delivery, attempt = self.record.delivery, self._attempt(handler.name)
+        running = RunningDelivery(
+            id=delivery.id,
+            try_number=attempt,
+            handler=handler.name,
+            received_ms=delivery.received_ms,
+            event_uuid=delivery.event_uuid,
+            log=self.log.bind(handler=handler.name, try_number=attempt),
+        )
+        self.handler, self.handler_since = handler, time.monotonic()
+        try:
+            outcome = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)
+        finally:
+            self.handler = None
+        self._outcomes.append(outcome)
+
+    async def _note(self) -> bool:
+        return await self._dispatcher.note(
+            self.record.delivery.id, self.record.claims, self._try(Ending.RUNNING)
+        )
+
+    # --- where the handlers stand ---------------------------------------------------------------
+
+    def _is_due(self, name: str) -> bool:
+        """Return whether *name* runs in this try: not succeeded, not given up, its wait over."""
+        standing = self._before.get(name)
+        if standing is None:
+            return True
+        if standing.result is Result.SUCCEEDED:
+            return standing.number < self.record.done_from
+        if standing.number < self.record.round_from:
+            return True  # a new round: whatever was given up before is tried again
+        return not standing.final and (standing.due_ms or 0) <= now_ms()
+
+    def _attempt(self, name: str) -> int:
+        standing = self._before.get(name)
+        return standing.attempt + 1 if standing and standing.number >= self.record.round_from else 1
+
+    def _conclude(self, names: list[str]) -> Settlement:
+        """Return the delivery's next state, from where each of its handlers stands now."""
+        standings = self._try(Ending.SETTLED).standings()
+        unfinished = [
+            standing for name in names if (standing := standings[name]).result is not Result.SUCCEEDED
+        ]
+        waits = [standing.due_ms or 0 for standing in unfinished if not standing.final]
+        error = self._error()
+        if waits:
+            return self._settlement(State.RETRYING, delay_ms=min(waits) - now_ms(), error=error)
+        return self._settlement(State.FAILED if unfinished else State.SUCCEEDED, error=error)
+
+    def _error(self) -> str | None:
+        """Return the failures of this try, or what the one before said when nothing failed now."""
+        texts = [f"{outcome.handler}: {outcome.error}" for outcome in self._outcomes if outcome.error]
+        return "; ".join(texts) or self.record.error
+
+    def _settlement(
+        self,
+        state: State,
+        *,
+        delay_ms: int = 0,
+        error: str | None = None,
+        ending: Ending = Ending.SETTLED,
+    ) -> Settlement:
+        return Settlement(
+            delivery_id=self.record.delivery.id,
+            claim=self.record.claims,
+            state=state,
+            delay_ms=delay_ms,
+            error=None if state is State.SUCCEEDED else error,
+            one_try=self._try(ending),
+        )
+
+    def _try(self, ending: Ending) -> Try:
+        """Return this try as it stands, with what it did not touch carried on from the one before."""
+        ran = {outcome.handler for outcome in self._outcomes}
+        return Try(
+            number=self.record.claims,
+            worker=self._dispatcher.worker,
+            started_ms=self._started_ms,
+            ended_ms=None if ending is Ending.RUNNING else now_ms(),
+            ending=ending,
+            outcomes=tuple(self._outcomes),
+            carried=tuple(standing for name, standing in self._before.items() if name not in ran),
+        )
+
+
+def rebuild(name: str, content_type: str | None, body: bytes) -> Event:
+    """Return the event that gidgetlab makes of the stored request; equal to what the ingress parsed."""
+    headers = {"x-gitlab-event": name}
+    if content_type is not None:
+        headers["content-type"] = content_type
+    return Event.from_http(headers, body)

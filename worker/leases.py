@@ -1,0 +1,91 @@
+"""Keeps a worker's leases: renews them every third of their length, from a thread of its own.
+
+The thread has its own connection to Redis and does not need the event loop, so that a handler which
+blocks the loop does not lose the other deliveries of its worker.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from deliveries.connection import is_redis_away, open_sync_redis
+from deliveries.ledger import renew, renew_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deliveries.queue import Names
+
+log = structlog.get_logger("worker")
+
+_RETRY_SHARE = 10
+
+
+class LeaseKeeper:
+    """The leases that a worker holds.
+
+    ``on_lost`` is called from the thread with pairs of delivery id and claim whose lease is lost.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        names: Names,
+        *,
+        lease_ms: int,
+        timeout_s: float,
+    ) -> None:
+        self._redis = open_sync_redis(url, timeout_s=timeout_s)
+        self._names = names
+        self._lease_ms = lease_ms
+        self.on_lost: Callable[[list[tuple[str, int]]], None] = lambda _lost: None
+        self._held: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop renewing; what is still held falls due when its lease ends."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._redis.close()
+
+    def hold(self, delivery_id: str, claim: int) -> None:
+        """Renew this lease from now on."""
+        with self._lock:
+            self._held[delivery_id] = claim
+
+    def let_go(self, delivery_id: str, claim: int) -> None:
+        """Renew it no more."""
+        with self._lock:
+            if self._held.get(delivery_id) == claim:
+                del self._held[delivery_id]
+
+    def _keep(self) -> None:
+        script = renew_script(self._redis)
+        pause_s = third_s = self._lease_ms / 3000
+        while not self._stopping.wait(pause_s):
+            with self._lock:
+                leases = list(self._held.items())
+            pause_s = third_s
+            if not leases:
+                continue
+            try:
+                lost = renew(script, self._names, leases, lease_ms=self._lease_ms)
+            except Exception as exc:
+                if not is_redis_away(exc):
+                    log.exception("renewing leases failed")
+                pause_s = third_s / _RETRY_SHARE  # so that they are renewed as soon as Redis is back
+                continue
+            if lost:
+                for lease in lost:
+                    self.let_go(*lease)
+                self.on_lost(lost)

@@ -1,0 +1,127 @@
+"""The deliveries that a worker has claimed: runs each, keeps its lease, settles it.
+
+Cancelling a run means "hand it back" (arq cancels when a drain has lasted long enough), unless its
+lease was lost: then nothing is written, since the delivery is somebody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from deliveries.delivery import Record, State
+from deliveries.ledger import Settlement, Unreadable
+from worker.dispatch import LeaseLost
+from worker.settling import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deliveries.ledger import Ledger
+    from deliveries.outage import Outage
+    from worker.dispatch import Dispatcher, Run
+    from worker.leases import LeaseKeeper
+
+log = structlog.get_logger("worker")
+
+
+class Running:
+    """Runs claimed deliveries.
+
+    :param max_deaths: see ``HOOKYARD_MAX_DEATHS``.
+    :param may_stop: asked while Redis is away: whether to give up settling.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        leases: LeaseKeeper,
+        *,
+        max_deaths: int,
+        outage: Outage,
+        may_stop: Callable[[], bool],
+    ) -> None:
+        self.runs: dict[str, Run] = {}
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._leases = leases
+        self._max_deaths = max_deaths
+        self._outage = outage
+        self._may_stop = may_stop
+        self._lost: set[str] = set()
+
+    @property
+    def has_suspect(self) -> bool:
+        """Whether one of them is a death short of being failed."""
+        return any(run.record.deaths >= self._max_deaths - 1 for run in self.runs.values())
+
+    async def run(self, record: Record) -> State | None:
+        """Run one delivery and settle it; gives its new state, ``None`` when the lease was lost.
+
+        Never raises for what a handler did, nor for being cancelled.
+        """
+        delivery_id, claim = record.delivery.id, record.claims
+        run = self.runs[delivery_id]
+        try:
+            try:
+                settlement = await run.finish()
+            except asyncio.CancelledError:
+                if delivery_id in self._lost:
+                    raise LeaseLost from None
+                settlement = run.hand_back()
+            return await self._settle(settlement)
+        except LeaseLost:
+            run.log.warning("lease lost: another worker has the delivery, or it was discarded")
+            return None
+        finally:
+            if self.runs.get(delivery_id) is run:
+                del self.runs[delivery_id]
+            self._lost.discard(delivery_id)
+            self._leases.let_go(delivery_id, claim)
+
+    def begin(self, record: Record) -> None:
+        """Take responsibility for a delivery that was just claimed; ``run`` follows."""
+        self.runs[record.delivery.id] = self._dispatcher.start(record)
+        self._leases.hold(record.delivery.id, record.claims)
+
+    async def refuse(self, unreadable: Unreadable) -> State | None:
+        """Fail a delivery whose record cannot be read."""
+        log.error("delivery cannot be read", delivery_id=unreadable.delivery_id, error=unreadable.error)
+        try:
+            return await self._settle(
+                Settlement(
+                    delivery_id=unreadable.delivery_id,
+                    claim=unreadable.claim,
+                    state=State.FAILED,
+                    error=unreadable.error,
+                )
+            )
+        except LeaseLost:
+            return None
+
+    def lose(self, leases: list[tuple[str, int]], stop: Callable[[str], None]) -> None:
+        """Stop the runs whose lease is lost; *stop* cancels a delivery's task."""
+        for delivery_id, claim in leases:
+            run = self.runs.get(delivery_id)
+            if run is not None and run.record.claims == claim:
+                self._lost.add(delivery_id)
+                stop(delivery_id)
+
+    async def _settle(self, settlement: Settlement) -> State:
+        """Write a try's end down; being cancelled meanwhile does not undo what the handlers did.
+
+        :raises LeaseLost: when another worker has the delivery by now.
+        """
+        writing = asyncio.ensure_future(
+            settle(self._ledger, settlement, outage=self._outage, may_stop=self._may_stop)
+        )
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await writing
+        if settlement.state is State.FAILED:
+            log.error("delivery failed", delivery_id=settlement.delivery_id)
+        return settlement.state

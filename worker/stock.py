@@ -1,0 +1,120 @@
+"""The way to run deliveries with arq's own worker: ``arq worker.stock.WorkerSettings``.
+
+The one module that reads settings when it is imported, because arq's command wants it so. Stock arq
+claims one job at a time and polls; records, leases and outcomes are the same, and both kinds of
+worker may run side by side.
+
+Stock arq must never finish a delivery's job itself: its clean-up is not atomic with the record, and
+could remove what an operator has replayed a moment before. So the function ends in arq's ``Retry``,
+by which arq leaves queue and job alone (its log then says "retrying job in 0.00s"); the ledger has
+settled them by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from arq.connections import RedisSettings
+from arq.worker import Retry, func
+
+from deliveries import logs, queue
+from deliveries.connection import parse_sentinel_url
+from deliveries.delivery import State
+from deliveries.ledger import Settlement
+from deliveries.settings import Settings, load_or_exit
+from worker.app import make_leases, make_parts, worker_name
+from worker.router import load_router_or_exit
+
+_FOR_EVER = 10**9
+
+
+async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
+    """Run one delivery as an arq job: claim it by its id, run its handlers, settle it.
+
+    :raises Retry: always, but when there is no such delivery and arq may clear its job away.
+    """
+    parts, leases, settings = ctx["parts"], ctx["leases"], ctx["settings"]
+    claims = await parts.ledger.claim(
+        worker=ctx["name"],
+        limit=1,
+        lease_ms=settings.lease_ms,
+        max_deaths=settings.max_deaths,
+        only=delivery_id,
+    )
+    if claims.foreign:
+        return
+    for unreadable in claims.unreadable:
+        await parts.ledger.settle(
+            Settlement(
+                delivery_id=delivery_id, claim=unreadable.claim, state=State.FAILED, error=unreadable.error
+            )
+        )
+    for record in claims.records:
+        leases.hold(delivery_id, record.claims)
+        run = parts.dispatcher.start(record)
+        try:
+            settlement = await run.finish()
+        except asyncio.CancelledError:
+            await asyncio.shield(parts.ledger.settle(run.hand_back()))
+            raise
+        finally:
+            leases.let_go(delivery_id, record.claims)
+        await asyncio.shield(parts.ledger.settle(settlement))
+    raise Retry
+
+
+async def start_up(ctx: dict[str, Any]) -> None:
+    """Open what the function needs."""
+    settings: Settings = ctx["settings"]
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
+    ctx["name"] = worker_name()
+    ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
+    ctx["leases"] = make_leases(settings, ctx["parts"].ledger.names)
+    ctx["leases"].start()
+
+
+async def shut_down(ctx: dict[str, Any]) -> None:
+    """Close it."""
+    await asyncio.to_thread(ctx["leases"].stop)
+    await ctx["parts"].close()
+    await ctx["parts"].ledger.redis.aclose(close_connection_pool=True)
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Return *url* as arq wants it."""
+    if not url.startswith("redis+sentinel://"):
+        return RedisSettings.from_dsn(url)
+    found = parse_sentinel_url(url)
+    return RedisSettings(
+        host=list(found.addresses),
+        sentinel=True,
+        sentinel_master=found.master,
+        database=found.db,
+        username=found.username,
+        password=found.password,
+    )
+
+
+def worker_settings(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of a stock ``arq.Worker`` that runs deliveries."""
+    return {
+        "functions": [func(process_delivery, name=queue.FUNCTION, max_tries=_FOR_EVER, timeout=_FOR_EVER)],
+        "queue_name": queue.Names(prefix=settings.prefix).queue,
+        "redis_settings": redis_settings(settings.redis_url),
+        "on_startup": start_up,
+        "on_shutdown": shut_down,
+        "max_jobs": settings.slots,
+        "keep_result": 0,
+        "job_completion_wait": round(settings.drain_s),
+        "job_serializer": queue.serialize,
+        "job_deserializer": queue.deserialize,
+        "ctx": {"settings": settings},
+    }
+
+
+def __getattr__(name: str) -> dict[str, Any]:
+    """Read the settings when arq's command asks for ``WorkerSettings`` (PEP 562), not for every import."""
+    if name != "WorkerSettings":
+        raise AttributeError(name)
+    return worker_settings(load_or_exit())

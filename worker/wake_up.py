@@ -1,0 +1,67 @@
+"""How a worker learns that there may be something to claim, without polling.
+
+The ledger puts at most one token into the wake-up list; an idle worker blocks on it. Whoever takes
+the token claims what it can, and the claim puts the token back when more is due. A token that was
+lost with the worker that took it costs the others one ``WAIT_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from deliveries.connection import is_redis_away
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arq.connections import ArqRedis
+
+log = structlog.get_logger("worker")
+
+WAIT_S: Final = 5.0
+_PAUSE_S: Final = 0.25
+
+
+class WakeUp:
+    """``look`` is set when something may be there to claim.
+
+    :param redis: a client of its own, without timeout, since it blocks.
+    :param free: how many slots are free.
+    """
+
+    def __init__(self, redis: ArqRedis, key: str, *, free: Callable[[], int]) -> None:
+        self.look = asyncio.Event()
+        self.look.set()
+        self.room = asyncio.Event()
+        self._redis = redis
+        self._key = key
+        self._free = free
+
+    async def watch(self) -> None:
+        """Wait for tokens while slots are free, for ever; bears Redis being away."""
+        while True:
+            while self._free() <= 0:
+                self.room.clear()
+                await self.room.wait()
+            try:
+                token = await self._redis.blpop([self._key], timeout=WAIT_S)  # type: ignore[misc,arg-type]  # floats
+                if token and self._free() <= 0:
+                    # all slots were taken meanwhile: another worker shall have the token
+                    await self._redis.lpush(self._key, 1)  # type: ignore[misc]  # typed for both worlds
+            except Exception as exc:
+                if not is_redis_away(exc):
+                    log.exception("waiting for the wake-up failed")
+                await asyncio.sleep(_PAUSE_S)
+            self.look.set()
+
+    def slot_freed(self) -> None:
+        """Say that a slot is free again: there may be something for it."""
+        self.room.set()
+        self.look.set()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._redis.aclose(close_connection_pool=True)
