@@ -1,0 +1,52 @@
+"""gidgetlab's own client, unchanged, against the emulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from gidgetlab.exceptions import BadRequest
+from gidgetlab.httpx import GitLabAPI
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@pytest.fixture
+def gl(web: httpx.AsyncClient) -> GitLabAPI:
+    """The client as a bot makes it."""
+    return GitLabAPI(web, "test-bot", access_token="glpat-any", url="http://gitlab.test")
+
+
+async def test_it_gets_an_item_and_posts_a_note(gl: GitLabAPI) -> None:
+    """What every bot does."""
+    issue = await gl.getitem("/projects/greenhouse%2Fwatering-can/issues/1")
+    note = await gl.post(f"/projects/1/issues/{issue['iid']}/notes", data={"body": "Thanks!"})
+    assert note["body"] == "Thanks!"
+    assert gl.rate_limit is not None
+    assert gl.rate_limit.remaining == 1998
+
+
+async def test_it_goes_through_all_pages(gl: GitLabAPI) -> None:
+    """By the Link header."""
+    for number in range(45):
+        await gl.post("/projects/1/issues/1/notes", data={"body": str(number)})
+    notes = [note async for note in gl.getiter("/projects/1/issues/1/notes", {"sort": "asc"})]
+    assert [note["body"] for note in notes[1:]] == [str(number) for number in range(45)]
+
+
+async def test_it_edits_and_deletes(gl: GitLabAPI) -> None:
+    """With the methods that have other answers."""
+    issue = await gl.put("/projects/1/issues/1", data={"state_event": "close"})
+    assert issue["state"] == "closed"
+    await gl.delete("/projects/1/issues/1/notes/11")
+    with pytest.raises(BadRequest, match="404 Not found"):
+        await gl.getitem("/projects/1/issues/1/notes/11")
+
+
+async def test_a_fault_on_order_reaches_it_as_gitlabs_would(gl: GitLabAPI, web: httpx.AsyncClient) -> None:
+    """A 429 is a BadRequest to gidgetlab."""
+    await web.post("/-/faults", json={"status": 429, "headers": {"Retry-After": "2"}})
+    with pytest.raises(BadRequest) as caught:
+        await gl.getitem("/user")
+    assert caught.value.status_code == 429
