@@ -8,6 +8,7 @@ tells whether trying again can help.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 KEPT_TRIES: Final = 64
 """A record keeps so many of its latest tries; ``HOOKYARD_TRIES`` must stay below."""
+
+CLAIM_TIMEOUT_S: Final = 2.0
+"""A claim that Redis gets to only later than this gives nothing; the worker has given up waiting."""
 
 BULK: Final = 200
 """Replays and discards go to Redis in pieces of this many deliveries."""
@@ -88,6 +92,7 @@ class Ledger:
     def __init__(self, redis: ArqRedis, names: Names | None = None) -> None:
         self.redis = redis
         self.names = names or Names()
+        self._redis_is_ahead_ms: int | None = None
         self._accepting = GroupCommit(self._accept, size=_accept_bytes)
         self._noting = GroupCommit(self._note)
         self._settling = GroupCommit(self._settle)
@@ -139,8 +144,10 @@ class Ledger:
                 max_deaths,
                 int(may_take_suspect),
                 only or "",
+                self._redis_ms_in(CLAIM_TIMEOUT_S),
             ],
         )
+        self._redis_is_ahead_ms = now - time.time_ns() // 1_000_000
         records, unreadable = [], []
         for raw_id, flat in claimed:
             delivery_id = raw_id.decode()
@@ -186,7 +193,13 @@ class Ledger:
         answers: dict[str, str] = {}
         for piece in _pieces(ids):
             raw = await self._script("replay")(
-                keys=[self.names.queue, self.names.failed, self.names.states, self.names.wake],
+                keys=[
+                    self.names.queue,
+                    self.names.failed,
+                    self.names.states,
+                    self.names.wake,
+                    self.names.done,
+                ],
                 args=[
                     self.names.deliveries,
                     what,
@@ -201,7 +214,13 @@ class Ledger:
         found = 0
         for piece in _pieces(ids):
             found += await self._script("discard")(
-                keys=[self.names.queue, self.names.received, self.names.failed, self.names.states],
+                keys=[
+                    self.names.queue,
+                    self.names.received,
+                    self.names.failed,
+                    self.names.states,
+                    self.names.done,
+                ],
                 args=[self.names.deliveries, *piece],
             )
         return found
@@ -223,10 +242,22 @@ class Ledger:
 
     async def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]]) -> list[bool]:
         answers = await self._script("settle")(
-            keys=[self.names.queue, self.names.failed, self.names.states, self.names.wake],
+            keys=[
+                self.names.queue,
+                self.names.failed,
+                self.names.states,
+                self.names.wake,
+                self.names.done,
+            ],
             args=[self.names.deliveries, KEPT_TRIES, *(part for item in batch for part in item)],
         )
         return [answer == 1 for answer in answers]
+
+    def _redis_ms_in(self, seconds: float) -> int:
+        """Return what Redis's clock will show then; 0 before the first claim, when it is not known."""
+        if self._redis_is_ahead_ms is None:
+            return 0
+        return time.time_ns() // 1_000_000 + self._redis_is_ahead_ms + int(seconds * 1000)
 
     def _script(self, name: str) -> AsyncScript:
         """Return a script by its file's name; redis-py loads it anew when Redis has forgotten it."""

@@ -67,6 +67,11 @@ class Names:
         return f"{self.prefix}:failed"
 
     @property
+    def done(self) -> str:
+        """Sorted set: deliveries in state ``succeeded`` or ``ignored``, by the time they finished, ms."""
+        return f"{self.prefix}:done"
+
+    @property
     def states(self) -> str:
         """Hash: how many deliveries are in each state."""
         return f"{self.prefix}:states"

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0)
     max_deaths: int = _named("HOOKYARD_MAX_DEATHS", default=3, ge=1)
 
+    # What is kept of finished deliveries
+    keep_succeeded_days: float = _named("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0)
+    keep_succeeded_count: int = _named("HOOKYARD_KEEP_SUCCEEDED_COUNT", default=1_000_000, ge=0)
+    keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0)
+    keep_failed_count: int = _named("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
+
     # Logs
     log_level: str = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")

@@ -7,6 +7,7 @@ from typing import Any
 from deliveries.queue import Names
 
 UNFINISHED = {"queued", "running", "retrying"}
+DONE = {"succeeded", "ignored"}
 _EXPIRING = ("arq:in-progress:", "arq:retry:", "hookyard:probe", "hookyard:queue:health-check")
 
 
@@ -33,6 +34,7 @@ def audit(  # noqa: C901 - one check after the other
     same(names.received, members(names.received), set(states))
     same(names.queue, {one for one in queued if not one.startswith("cron:")}, unfinished)
     same(names.failed, members(names.failed), {one for one, state in states.items() if state == "failed"})
+    same(names.done, members(names.done), {one for one, state in states.items() if state in DONE})
     same(
         "arq:job",
         {key.removeprefix("arq:job:") for key in keys if key.startswith("arq:job:") and ":cron:" not in key},
@@ -50,7 +52,7 @@ def audit(  # noqa: C901 - one check after the other
             faults.append(f"{names.states}: {counted.get(state, 0)} {state}, but there are {real}")
     if client.llen(names.wake) > 1:
         faults.append(f"{names.wake} holds {client.llen(names.wake)} tokens")
-    known = {names.queue, names.received, names.failed, names.states, names.wake}
+    known = {names.queue, names.received, names.failed, names.done, names.states, names.wake}
     for key in keys - known:
         if key.startswith((names.deliveries, "arq:job:")):
             continue

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deliveries.connection import is_redis_away, open_redis
-from deliveries.ledger import Ledger
+from deliveries.ledger import CLAIM_TIMEOUT_S, Ledger
 from deliveries.queue import Names
 from worker.dispatch import Dispatcher
 from worker.engine import Engine
 from worker.gitlab import DeliveryGitLabAPI, open_client
 from worker.handling import Terms
+from worker.housekeeping import housekeeping
 from worker.leases import LeaseKeeper
 from worker.retry import Limits
 from worker.router import Finder
@@ -61,7 +62,7 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
     """Return the parts; nothing is connected before it is used."""
     # a settle is answered by Redis or tried again, so it may take longer than an ingress could wait
     ledger = Ledger(
-        open_redis(settings.redis_url, timeout_s=max(2.0, settings.redis_timeout_s)),
+        open_redis(settings.redis_url, timeout_s=max(CLAIM_TIMEOUT_S, settings.redis_timeout_s)),
         Names(prefix=settings.prefix),
     )
     client = open_client(settings)
@@ -124,7 +125,13 @@ async def serve(settings: Settings, router: Router, *, burst: bool = False) -> N
     name = worker_name()
     parts = make_parts(settings, router, name=name)
     await _await_redis(parts.ledger, settings)
-    engine = make_engine(settings, parts, name=name, burst=burst)
+    engine = make_engine(
+        settings,
+        parts,
+        name=name,
+        burst=burst,
+        cron_jobs=[] if burst else housekeeping(settings, parts.ledger.names),
+    )
     try:
         with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker on a signal
             await engine.async_run()

@@ -22,8 +22,9 @@ from deliveries import queue
 from deliveries.connection import is_redis_away
 from deliveries.delivery import State
 from deliveries.outage import Outage
-from worker.running import Running
+from worker.running import TASK_PREFIX, Running
 from worker.wake_up import WAIT_S, WakeUp
+from worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +105,7 @@ class Engine(Worker):
         self.ctx["redis"] = self.pool
         if self.on_startup:
             await self.on_startup(self.ctx)
+        self._leases.watchdog = Watchdog(self.loop, blocking=self._blocking_handler)
         self._leases.start()
         watching = asyncio.create_task(self._wake_up.watch(), name="wake-up")
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
@@ -225,7 +227,7 @@ class Engine(Worker):
                 self._next_due = at if self._next_due is None else min(self._next_due, at)
 
     def _spawn(self, delivery_id: str, work: Any) -> None:
-        task = self.loop.create_task(work, name=f"delivery {delivery_id}")
+        task = self.loop.create_task(work, name=TASK_PREFIX + delivery_id)
         self.tasks[delivery_id] = task
         task.add_done_callback(partial(self._ended, delivery_id))
 
@@ -252,6 +254,11 @@ class Engine(Worker):
 
     def _cancel(self, delivery_id: str) -> None:
         self.tasks[delivery_id].cancel()
+
+    def _blocking_handler(self) -> tuple[str | None, float]:
+        """Return which handler the loop is in just now; asked from the leases' thread."""
+        task = asyncio.current_task(self.loop)
+        return self._running.handler_of(task.get_name() if task else "")
 
     def _drain_is_over(self) -> bool:
         return self._stop_at is not None and self.loop.time() > self._stop_at

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deliveries.queue import Names
+    from worker.watchdog import Watchdog
 
 log = structlog.get_logger("worker")
 
@@ -27,7 +28,8 @@ _RETRY_SHARE = 10
 class LeaseKeeper:
     """The leases that a worker holds.
 
-    ``on_lost`` is called from the thread with pairs of delivery id and claim whose lease is lost.
+    ``on_lost`` is called from the thread with pairs of delivery id and claim whose lease is lost;
+    ``watchdog`` may have it stop renewing while the event loop is stuck.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class LeaseKeeper:
         self._redis = open_sync_redis(url, timeout_s=timeout_s)
         self._names = names
         self._lease_ms = lease_ms
+        self.watchdog: Watchdog | None = None
         self.on_lost: Callable[[list[tuple[str, int]]], None] = lambda _lost: None
         self._held: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -76,7 +79,7 @@ class LeaseKeeper:
             with self._lock:
                 leases = list(self._held.items())
             pause_s = third_s
-            if not leases:
+            if (self.watchdog and self.watchdog.is_stuck()) or not leases:
                 continue
             try:
                 lost = renew(script, self._names, leases, lease_ms=self._lease_ms)

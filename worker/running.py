@@ -7,12 +7,13 @@ lease was lost: then nothing is written, since the delivery is somebody else's.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from deliveries.delivery import Record, State
 from deliveries.ledger import Settlement, Unreadable
+from hookyard import policy_of
 from worker.dispatch import LeaseLost
 from worker.settling import settle
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from worker.leases import LeaseKeeper
 
 log = structlog.get_logger("worker")
+
+TASK_PREFIX: Final = "delivery "
+"""A delivery's task is named by this and its id."""
 
 
 class Running:
@@ -101,6 +105,15 @@ class Running:
             )
         except LeaseLost:
             return None
+
+    def handler_of(self, task_name: str) -> tuple[str | None, float]:
+        """Return the handler that the delivery's task of this name runs, and the seconds it may take."""
+        run = self.runs.get(task_name.removeprefix(TASK_PREFIX))
+        handler = run.handler if run else None
+        default_s = self._dispatcher.terms.timeout_s
+        if handler is None:
+            return None, default_s
+        return handler.name, policy_of(handler.call).timeout_s or default_s
 
     def lose(self, leases: list[tuple[str, int]], stop: Callable[[str], None]) -> None:
         """Stop the runs whose lease is lost; *stop* cancels a delivery's task."""

@@ -6,7 +6,8 @@
 --
 -- KEYS  queue, states, wake, failed
 -- ARGV  prefix, worker, lease ms, how many, version it can read, deaths that fail a delivery,
---       1 when it may take a delivery that is one death short of that, only this id ('' for any)
+--       1 when it may take a delivery that is one death short of that, only this id ('' for any),
+--       Redis time after which nobody waits for the answer any more (0: no such time)
 -- gives {claimed, foreign ids, when the next falls due or -1, now}
 --       claimed is a list of {id, {field, value, …}} as after the claim;
 --       foreign ids are in the queue without being deliveries (arq's cron jobs)
@@ -17,6 +18,12 @@ local version, max_deaths = tonumber(ARGV[5]), tonumber(ARGV[6])
 local may_take_suspect, only, max_bytes = ARGV[7] == '1', ARGV[8], 8 * 1024 * 1024 -- per answer
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local until_ms = tonumber(ARGV[9])
+
+-- A Redis that hung runs what piled up meanwhile, also for clients that have long given up.
+if until_ms > 0 and now > until_ms then
+    return { {}, {}, -1, now }
+end
 
 local function move(from, to)
     if from ~= to then

@@ -1,6 +1,6 @@
 -- Carries out an operator's order to run deliveries again; never refused for one that exists.
 --
--- KEYS  queue, failed, states, wake
+-- KEYS  queue, failed, states, wake, done
 -- ARGV  prefix, 'all' or 'failed'; then per delivery: id, arq job
 --       'all'     every handler runs again
 --       'failed'  only handlers without a success run again
@@ -9,7 +9,7 @@
 --
 -- A new round of tries begins with the next claim. What waits already becomes due at once.
 
-local queue, failed, states, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, what = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,6 +34,7 @@ for i = 3, #ARGV, 2 do
         redis.call('SET', 'arq:job:' .. id, job)
         redis.call('ZADD', queue, now, id)
         redis.call('ZREM', failed, id)
+        redis.call('ZREM', done, id)
         redis.call('HINCRBY', states, state, -1)
         redis.call('HINCRBY', states, 'queued', 1)
         queued = true

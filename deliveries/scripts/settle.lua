@@ -1,14 +1,16 @@
 -- Ends tries: writes each try's outcome and its delivery's next state in one step.
 --
--- KEYS  queue, failed, states, wake
+-- KEYS  queue, failed, states, wake, done
 -- ARGV  prefix, how many tries a record keeps; then per delivery:
 --       id, claim, state it goes to, delay ms, error or '', try or ''
 --       `succeeded` `ignored` `failed`  final
 --       `retrying`                      due again after delay ms
 --       `queued`                        handed back: due at once, and the try is not counted
 -- gives per delivery 1 (written) or 0 (the lease was lost; nothing is written)
+--
+-- A worker that got no answer settles again; what its first call wrote is then told as written.
 
-local queue, failed, states, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, kept_tries = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,7 +20,9 @@ for i = 3, #ARGV, 6 do
     local id, claim, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
     local key = prefix .. id
     local had = redis.call('HMGET', key, 'state', 'claims', 'replay')
-    if had[1] ~= 'running' or had[2] ~= claim then
+    if had[1] and had[1] ~= 'running' and had[2] == claim then
+        answers[#answers + 1] = 1
+    elseif had[1] ~= 'running' or had[2] ~= claim then
         answers[#answers + 1] = 0
     else
         answers[#answers + 1] = 1
@@ -53,9 +57,7 @@ for i = 3, #ARGV, 6 do
             redis.call('HSET', key, 'finished', now)
             redis.call('ZREM', queue, id)
             redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
-            if to == 'failed' then
-                redis.call('ZADD', failed, now, id)
-            end
+            redis.call('ZADD', to == 'failed' and failed or done, now, id)
         end
     end
 end

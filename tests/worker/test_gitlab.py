@@ -147,7 +147,7 @@ async def test_many_short_429s_are_not_waited_for_for_ever(gl, gitlab):
     ],
     ids=lambda value: repr(value)[:40],
 )
-async def test_error_answers_become_gidgetlabs_exceptions(gl, gitlab, answer, kind, status, text):  # noqa: PLR0917 - pytest
+async def test_error_answers_become_gidgetlabs_exceptions(gl, gitlab, answer, kind, status, text):
     gitlab.answers = [answer]
     with pytest.raises(kind) as caught:
         await gl.getitem("/x")

@@ -1,0 +1,37 @@
+"""What a fleet of workers does once a minute, as an arq cron job: one of them prunes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from arq.cron import cron
+
+from deliveries.retention import Keep, prune
+
+if TYPE_CHECKING:
+    from arq.cron import CronJob
+    from arq.typing import WorkerCoroutine
+
+    from deliveries.queue import Names
+    from deliveries.settings import Settings
+
+log = structlog.get_logger("worker")
+
+
+def housekeeping(settings: Settings, names: Names) -> list[CronJob]:
+    """Return the cron jobs; arq's unique job ids let each be run by one worker only."""
+    keep = Keep(
+        succeeded_days=settings.keep_succeeded_days,
+        succeeded_count=settings.keep_succeeded_count,
+        failed_days=settings.keep_failed_days,
+        failed_count=settings.keep_failed_count,
+    )
+
+    async def prune_finished(ctx: dict[str, Any]) -> None:
+        removed = await prune(ctx["redis"], names, keep, now_ms=time.time_ns() // 1_000_000)
+        if removed:
+            log.info("pruned", deliveries=removed)
+
+    return [cron(cast("WorkerCoroutine", prune_finished), name="cron:hookyard-prune", second=7)]
