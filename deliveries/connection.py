@@ -32,8 +32,14 @@ from deliveries import queue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
+class NotReplicated(Exception):
+    """Redis has it, but too few of its replicas confirmed it in time."""
+
+
 REDIS_AWAY: Final = (
     OSError,
+    NotReplicated,
     RedisConnectionError,
     RedisTimeoutError,
     BusyLoadingError,

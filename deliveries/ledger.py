@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from deliveries import lua
+from deliveries.connection import NotReplicated
 from deliveries.delivery import RECORD_VERSION, Delivery, Record, State, one_line
 from deliveries.group_commit import GroupCommit
 from deliveries.packing import pack_body, pack_meta, pack_try, unpack_record
@@ -22,9 +22,9 @@ from deliveries.queue import Names, job_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import redis as sync_redis
     from arq.connections import ArqRedis
-    from redis.commands.core import AsyncScript, Script
+    from redis.asyncio.client import Pipeline
+    from redis.commands.core import AsyncScript
 
     from deliveries.delivery import Try
 
@@ -36,12 +36,6 @@ CLAIM_TIMEOUT_S: Final = 2.0
 
 BULK: Final = 200
 """Replays and discards go to Redis in pieces of this many deliveries."""
-
-
-@cache
-def script_source(name: str) -> str:
-    """Return the text of ``scripts/<name>.lua``."""
-    return resources.files("deliveries").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,10 +81,21 @@ class Ledger:
     """The deliveries of one installation.
 
     :param redis: from ``connection.open_redis``; the caller closes it.
+    :param min_replicas: so many replicas must have what is accepted, too (``HOOKYARD_MIN_REPLICAS``).
+    :param replicas_timeout_s: for how long they may take.
     """
 
-    def __init__(self, redis: ArqRedis, names: Names | None = None) -> None:
+    def __init__(
+        self,
+        redis: ArqRedis,
+        names: Names | None = None,
+        *,
+        min_replicas: int = 0,
+        replicas_timeout_s: float = 0.5,
+    ) -> None:
         self.redis = redis
+        self._min_replicas = min_replicas
+        self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
         self.names = names or Names()
         self._redis_is_ahead_ms: int | None = None
         self._accepting = GroupCommit(self._accept, size=_accept_bytes)
@@ -113,8 +118,9 @@ class Ledger:
         )
 
     async def probe(self) -> None:
-        """Return when Redis takes a write just now; raises what it raises otherwise."""
-        await self.redis.set(f"{self.names.prefix}:probe", 1, px=1000)
+        """Return when Redis takes a write just now, and its replicas do; raises what it raises otherwise."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            await self._execute(pipe)
 
     async def claim(
         self,
@@ -225,14 +231,34 @@ class Ledger:
             )
         return found
 
-    # --- batches --------------------------------------------------------------------------------
-
     async def _accept(self, batch: Sequence[tuple[str, int, bytes, bytes, bytes]]) -> list[bool]:
-        answers = await self._script("accept")(
-            keys=[self.names.queue, self.names.received, self.names.states, self.names.wake],
-            args=[self.names.deliveries, *(part for item in batch for part in item)],
-        )
+        keys = [self.names.queue, self.names.received, self.names.states, self.names.wake]
+        args = [self.names.deliveries, *(part for item in batch for part in item)]
+        if not self._min_replicas:
+            answers = await self._script("accept")(keys=keys, args=args)
+        else:
+            async with self.redis.pipeline(transaction=False) as pipe:
+                await self._script("accept")(keys=keys, args=args, client=pipe)
+                answers, *_ = await self._execute(pipe)
         return [answer == 1 for answer in answers]
+
+    async def _execute(self, pipe: Pipeline) -> list[Any]:
+        """Run *pipe*, then a write of our own, and have the replicas confirm all of it.
+
+        WAIT only answers for writes of the same connection; a script that found everything kept
+        already has written nothing, but its record may not have reached a replica yet.
+
+        :raises NotReplicated: when too few replicas have it.
+        """
+        pipe.set(f"{self.names.prefix}:probe", 1, px=1000)
+        if not self._min_replicas:
+            answers: list[Any] = await pipe.execute()
+            return answers
+        pipe.execute_command("WAIT", self._min_replicas, self._replicas_timeout_ms)
+        *answers, confirmed = await pipe.execute()
+        if confirmed < self._min_replicas:
+            raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
+        return answers
 
     async def _note(self, batch: Sequence[tuple[str, int, bytes]]) -> list[bool]:
         answers = await self._script("note")(
@@ -254,30 +280,14 @@ class Ledger:
         return [answer == 1 for answer in answers]
 
     def _redis_ms_in(self, seconds: float) -> int:
-        """Return what Redis's clock will show then; 0 before the first claim, when it is not known."""
+        """Return what Redis's clock will show then; 0 before the first claim tells it."""
         if self._redis_is_ahead_ms is None:
             return 0
         return time.time_ns() // 1_000_000 + self._redis_is_ahead_ms + int(seconds * 1000)
 
     def _script(self, name: str) -> AsyncScript:
         """Return a script by its file's name; redis-py loads it anew when Redis has forgotten it."""
-        return self.redis.register_script(script_source(name))
-
-
-def renew_script(redis: sync_redis.Redis) -> Script:
-    """Return the script that prolongs leases, for a thread that must not depend on the event loop."""
-    return redis.register_script(script_source("renew"))
-
-
-def renew(
-    script: Script, names: Names, leases: Sequence[tuple[str, int]], *, lease_ms: int
-) -> list[tuple[str, int]]:
-    """Prolong *leases*, pairs of delivery id and claim; gives those that are lost."""
-    answers: Any = script(
-        keys=[names.queue],
-        args=[names.deliveries, lease_ms, *(part for lease in leases for part in lease)],
-    )
-    return [lease for lease, answer in zip(leases, answers, strict=True) if answer != 1]
+        return self.redis.register_script(lua.source(name))
 
 
 def _accept_bytes(item: tuple[str, int, bytes, bytes, bytes]) -> int:

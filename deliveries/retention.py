@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from deliveries.ledger import script_source
+from deliveries import lua
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -36,7 +36,7 @@ async def prune(redis: ArqRedis, names: Names, keep: Keep, *, now_ms: int) -> in
 
     ``ignored`` deliveries are kept like ``succeeded`` ones.
     """
-    script = redis.register_script(script_source("prune"))
+    script = redis.register_script(lua.source("prune"))
     removed = 0
     for key, days, count in (
         (names.done, keep.succeeded_days, keep.succeeded_count),

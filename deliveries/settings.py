@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0")
     prefix: str = _named("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     redis_timeout_s: float = _named("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
+    min_replicas: int = _named("HOOKYARD_MIN_REPLICAS", default=0, ge=0)
 
     # Who may send
     secret_tokens: Secrets = _named("GL_SECRET", default=())
@@ -86,6 +87,10 @@ class Settings(BaseSettings):
     # Ingress
     host: str = _named("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
     port: int = _named("HOOKYARD_PORT", default=8000, ge=0, le=65535)
+    spool_dir: Path | None = _named("HOOKYARD_SPOOL_DIR", default=None)
+    spool_max_bytes: int = _named("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
+    max_held_bytes: int = _named("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
+    shutdown_delay_s: float = _named("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0)
     max_body_bytes: int = _named("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
 
     # Worker

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deliveries.connection import is_redis_away, open_sync_redis
-from deliveries.ledger import renew, renew_script
+from deliveries.leasing import renew, renew_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,226 @@
+"""The ingress as an ASGI application: checks, reads and keeps each webhook, and answers at once.
+
+``POST /`` is plain ASGI, since it is the one path that must be fast; it never redirects, because
+GitLab would come back with a GET.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from deliveries import logs
+from deliveries.connection import close, open_redis
+from deliveries.ledger import Ledger
+from deliveries.metrics import CONTENT_TYPE, IngressMetrics
+from deliveries.queue import Names
+from deliveries.settings import Settings, decode_signing_token, ingress_faults, load_or_exit
+from ingress import authenticity, reception
+from ingress.body import Holding, NotRead, TooBusy, TooLarge, TooSlow, read_body
+from ingress.keeping import CannotKeep, Keeper, Kept
+from ingress.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+RETRY_AFTER_S: Final = 10
+_ANSWERS: Final = {
+    Kept.IN_REDIS: Response(status_code=202),
+    Kept.IN_SPOOL: Response(status_code=202),
+    Kept.BEFORE: Response(status_code=200),
+}
+
+log = structlog.get_logger("ingress")
+
+
+def create_app(
+    settings: Settings | None = None, *, is_stopping: Callable[[], bool] = lambda: False
+) -> Starlette:
+    """Return the ingress.
+
+    :param settings: read from the environment when not given, as ``uvicorn --factory`` does; then
+        settings that cannot be used end the process with exit code 2 and one message.
+    :param is_stopping: once it says so, ``/ready`` answers 503, so that a load balancer looks elsewhere.
+    """
+    if settings is None:
+        settings = load_or_exit(ingress_faults)
+        logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
+    redis = open_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+    ledger = Ledger(
+        redis,
+        Names(prefix=settings.prefix),
+        min_replicas=settings.min_replicas,
+        replicas_timeout_s=settings.redis_timeout_s / 2,
+    )
+    keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s)
+    receiver = Receiver(settings, keeper)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if spool is not None:
+            await spool.open()
+        looking_after = asyncio.create_task(keeper.look_after(), name="look-after")
+        log.info(
+            "ingress ready",
+            redis=settings.masked_redis_url,
+            spool=str(settings.spool_dir or "none"),
+            secret_tokens=len(settings.secret_tokens),
+            signing_tokens=len(settings.signing_tokens),
+        )
+        yield
+        looking_after.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking_after
+        if spool is not None:
+            await spool.close()
+        await close([redis])
+
+    async def health(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_request: Request) -> Response:
+        found = await keeper.readiness()
+        is_ready = found.is_ready and not is_stopping()
+        state: dict[str, object] = {"ready": is_ready, "stopping": is_stopping()}
+        state["redis"] = {
+            "ok": found.redis_fault is None,
+            "url": settings.masked_redis_url,
+            "error": found.redis_fault,
+        }
+        state["spool"] = {
+            "enabled": spool is not None,
+            "waiting": found.spool.waiting if found.spool else None,
+            "used_bytes": found.spool.used_bytes if found.spool else None,
+            "max_bytes": found.spool.max_bytes if found.spool else None,
+            "error": found.spool_fault,
+        }
+        return Response(
+            json.dumps(state) + "\n", status_code=200 if is_ready else 503, media_type="application/json"
+        )
+
+    async def metrics(_request: Request) -> Response:
+        return Response(receiver.metrics.text(), media_type=CONTENT_TYPE)
+
+    app = Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/ready", ready),
+            Route("/metrics", metrics),
+            Mount("/", app=receiver),
+        ],
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class Receiver:
+    """``POST /``: one request in, one delivery kept, 202 out."""
+
+    def __init__(self, settings: Settings, keeper: Keeper) -> None:
+        self.metrics = IngressMetrics()
+        self._keeper = keeper
+        self._keys = authenticity.make_keys(
+            secret_tokens=tuple(token.get_secret_value() for token in settings.secret_tokens),
+            signing_keys=tuple(
+                decode_signing_token(token.get_secret_value()) for token in settings.signing_tokens
+            ),
+            tolerance_s=settings.signature_tolerance_s,
+        )
+        self._max_body_bytes = settings.max_body_bytes
+        self._holding = Holding(max_bytes=max(settings.max_held_bytes, settings.max_body_bytes))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":  # GitLab speaks no WebSocket
+            return
+        answer = await self._answer(scope, receive)
+        if answer is not None:
+            await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """Return the answer, ``None`` when the client has gone away before its body was whole."""
+        if scope["path"].strip("/"):
+            return _plain(404, "there is nothing here: GitLab's webhooks go to /")
+        if scope["method"] != "POST":
+            return _plain(405, "GitLab's webhooks are POSTed here", allow="POST")
+        raw: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            raw.setdefault(name, value)
+        with self._holding.room() as room:
+            try:
+                body = await read_body(
+                    raw.get(b"content-length"), receive, limit=self._max_body_bytes, room=room
+                )
+            except NotRead as exc:
+                return self._not_read(exc)
+            began = time.perf_counter()
+            answer = await self._keep(raw, body)
+            self.metrics.answer_seconds.observe(time.perf_counter() - began)
+            return answer
+
+    def _not_read(self, why: NotRead) -> Response | None:
+        match why:
+            case TooLarge():
+                return self._reject(413, "too_large", f"the body is over {self._max_body_bytes} bytes")
+            case TooSlow():
+                return self._reject(408, "too_slow", "the body did not arrive in time")
+            case TooBusy():
+                return self._busy("too_busy", "too much is being received just now, try again")
+            case _:
+                return None
+
+    async def _keep(self, raw: dict[bytes, bytes], body: bytes) -> Response:
+        now_s = time.time()
+        proof = authenticity.check(raw, body, keys=self._keys, now_s=now_s)
+        if isinstance(proof, authenticity.NotAuthentic):
+            return self._reject(401, proof.reason, proof.detail)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
+        delivery = reception.receive(
+            headers,
+            body,
+            vouched_by=proof.vouched_by,
+            received_ms=int(now_s * 1000),
+            fresh_id=lambda: str(uuid.uuid4()),
+        )
+        if isinstance(delivery, reception.Rejected):
+            return self._reject(delivery.status, delivery.reason, delivery.detail)
+        try:
+            kept = await self._keeper.keep(delivery)
+        except CannotKeep as exc:
+            log.warning("delivery refused", delivery_id=delivery.id, reason=str(exc))
+            return self._busy("cannot_keep", "it cannot be kept now, try again")
+        answer = _ANSWERS[kept]
+        self.metrics.requests.labels(str(answer.status_code), kept.value).inc()
+        log.debug("delivery accepted", delivery_id=delivery.id, how=kept.value)
+        return answer
+
+    def _reject(self, status: int, reason: str, detail: str) -> Response:
+        self.metrics.requests.labels(str(status), reason).inc()
+        log.warning("request rejected", status=status, reason=reason, detail=detail)
+        return _plain(status, detail)
+
+    def _busy(self, reason: str, detail: str) -> Response:
+        self.metrics.requests.labels("503", reason).inc()
+        return _plain(503, detail, retry_after=str(RETRY_AFTER_S))
+
+
+def _plain(status: int, line: str, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if status in {408, 413, 503}:  # what is left of the body is not read
+        named["connection"] = "close"
+    return PlainTextResponse(line + "\n", status_code=status, headers=named)

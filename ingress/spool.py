@@ -1,0 +1,161 @@
+"""Deliveries on the ingress's own disk while Redis cannot take them, and only until it can.
+
+A delivery is on the disk when ``put`` returns; one fsync serves all that wait at the same moment.
+Several ingress processes may share the directory. What is drained leaves the spool only after
+Redis has it, so a crash in between drains it twice, which the ledger does not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgpack
+import structlog
+
+from deliveries.group_commit import GroupCommit
+from deliveries.packing import pack_body, pack_meta, unpack_delivery
+from ingress.spool_file import Row, SpoolFile
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from deliveries.delivery import Delivery
+    from ingress.spool_file import Depth
+
+log = structlog.get_logger("ingress")
+
+DRAIN_BATCH: Final = 200
+DRAIN_BATCH_BYTES: Final = 16 * 1024 * 1024
+LOCK: Final = "drain.lock"
+
+Returned = TypeVar("Returned")
+
+
+class CannotSpool(Exception):
+    """The spool is full or its disk fails; the text says which."""
+
+
+class Spool:
+    """The spool in *directory*; ``open`` it before use, ``close`` it after.
+
+    :param max_bytes: what it may take on the disk.
+    """
+
+    def __init__(self, directory: Path, *, max_bytes: int) -> None:
+        self.directory = directory
+        self._file = SpoolFile(directory, max_bytes=max_bytes)
+        # one thread: SQLite's connection belongs to it, and the event loop never waits for the disk
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        self._is_closed = False
+        self._putting = GroupCommit(self._put, size=lambda item: len(item[1]))
+
+    async def open(self) -> None:
+        """Open or make the file.
+
+        :raises CannotSpool: when the directory cannot be written to.
+        """
+        await self._in_thread(self._file.open)
+
+    async def close(self) -> None:
+        """Close it; what waits stays. Once closed, it stays so."""
+        if not self._is_closed:
+            self._is_closed = True
+            with contextlib.suppress(CannotSpool):
+                await self._in_thread(self._file.close)
+            self._thread.shutdown(wait=False)
+
+    async def put(self, delivery: Delivery) -> bool:
+        """Write *delivery*; it is on the disk when this returns.
+
+        :returns: ``False`` when one with its id was in the spool already.
+        :raises CannotSpool: when it could not be written; then it is not kept.
+        """
+        record = msgpack.packb((pack_meta(delivery), pack_body(delivery.body)))
+        return await self._putting((delivery.id, record))
+
+    async def depth(self) -> Depth:
+        """Return how full it is.
+
+        :raises CannotSpool: when its disk fails.
+        """
+        return await self._in_thread(self._file.depth)
+
+    async def drain(self, accept: Callable[[Delivery], Awaitable[object]]) -> int:
+        """Hand what waits to *accept*, in order of arrival, until nothing does; gives how many went.
+
+        Only one process at a time drains a directory; another gets 0. What *accept* raises ends the
+        drain and passes through.
+
+        :raises CannotSpool: when the disk fails.
+        """
+        drained = 0
+        with self._alone() as alone:
+            while alone:
+                rows = await self._in_thread(self._file.oldest, DRAIN_BATCH, DRAIN_BATCH_BYTES)
+                if not rows:
+                    break
+                good = []
+                for row in rows:
+                    try:
+                        good.append((row.place, _read(row)))
+                    except ValueError as exc:
+                        log.error(
+                            "a spooled delivery is damaged and set aside", place=row.place, why=str(exc)
+                        )
+                        await self._in_thread(self._file.set_aside, row.place, str(exc))
+                answers = await asyncio.gather(
+                    *(accept(delivery) for _, delivery in good), return_exceptions=True
+                )
+                taken = [
+                    place
+                    for (place, _), answer in zip(good, answers, strict=True)
+                    if not isinstance(answer, BaseException)
+                ]
+                await self._in_thread(self._file.remove, taken)
+                drained += len(taken)
+                for answer in answers:
+                    if isinstance(answer, BaseException):
+                        raise answer
+        return drained
+
+    async def _put(self, batch: Sequence[tuple[str, bytes]]) -> list[bool]:
+        return await self._in_thread(self._file.insert, batch)
+
+    async def _in_thread(self, work: Callable[..., Returned], *arguments: object) -> Returned:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, work, *arguments)
+        except (OSError, sqlite3.Error) as exc:
+            raise CannotSpool(f"the spool in {self.directory} cannot be used: {exc}") from exc
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Give whether no other process drains just now; the lock goes with the process that holds it."""
+        lock = os.open(self.directory / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(lock)
+
+
+def _read(row: Row) -> Delivery:
+    """Return the delivery in *row*.
+
+    :raises ValueError: when it is damaged.
+    """
+    if not row.is_whole():
+        raise ValueError("its checksum does not fit")
+    meta, body = msgpack.unpackb(row.record)
+    return unpack_delivery(row.delivery_id, meta, body)
