@@ -6,7 +6,7 @@ Rule: the only place that opens Redis clients, and that prints a URL (never with
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import redis.asyncio
@@ -28,9 +28,6 @@ from redis.exceptions import (
 )
 
 from deliveries import queue
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class NotReplicated(Exception):
@@ -195,7 +192,9 @@ def open_sync_redis(url: str, *, timeout_s: float, connect_timeout_s: float = 2.
     return found
 
 
-async def close(clients: Sequence[ArqRedis]) -> None:
-    """Close *clients* and their connections."""
-    for client in clients:
-        await client.aclose(close_connection_pool=True)
+async def close(client: ArqRedis) -> None:
+    """Close *client* and its connections, those to its sentinels as well."""
+    await client.aclose(close_connection_pool=True)
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose(close_connection_pool=True)

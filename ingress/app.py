@@ -87,7 +87,7 @@ def create_app(
             await looking_after
         if spool is not None:
             await spool.close()
-        await close([redis])
+        await close(redis)
 
     async def health(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -8,6 +8,7 @@ with the same code, so a handler's event is the one that ``Event.from_http`` giv
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +30,14 @@ KEPT_HEADERS: Final = (
 
 _HEADER_LIMIT: Final = 300
 _EVENT_LIMIT: Final = 200
-_TRACEPARENT_CHARACTERS: Final = 55
+_NAME_LIMIT: Final = 200
+_LARGEST_NUMBER: Final = 10**12
+"""GitLab's ids are smaller; a custom template's number may be anything."""
+
+_TRACEPARENT: Final = re.compile(
+    "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
+)
+"""W3C Trace Context, ``traceparent``: version, trace id, parent id, flags."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,32 +146,45 @@ def describe(data: Any) -> tuple[str | None, str | None]:
     """
     body = _mapping(data)
     project = _mapping(body.get("project"))
-    place = (
-        project.get("path_with_namespace")
-        or body.get("project_path_with_namespace")
-        or body.get("path_with_namespace")
-        or body.get("group_path")
-        or _mapping(body.get("group")).get("group_path")
-        or project.get("id")
-        or body.get("project_id")
+    places = (
+        project.get("path_with_namespace"),
+        body.get("project_path_with_namespace"),
+        body.get("path_with_namespace"),
+        body.get("group_path"),
+        _mapping(body.get("group")).get("group_path"),
+        project.get("id"),
+        body.get("project_id"),
     )
-    attributes = _mapping(body.get("object_attributes"))
-    kind = body.get("object_kind")
-    iid: object = None
-    sign = "#"
-    if kind == "note":
-        issue, request = _mapping(body.get("issue")), _mapping(body.get("merge_request"))
-        iid, sign = (request.get("iid"), "!") if request else (issue.get("iid"), "#")
-    elif kind == "merge_request":
-        iid, sign = attributes.get("iid"), "!"
-    elif kind in {"issue", "work_item"}:
-        iid = attributes.get("iid")
-    elif kind == "pipeline":
-        iid, sign = _mapping(body.get("merge_request")).get("iid"), "!"
-    thing = (
-        f"{sign}{iid}" if isinstance(iid, int) and not isinstance(iid, bool) and abs(iid) < 10**12 else None
-    )
-    return (str(place)[:_EVENT_LIMIT] if isinstance(place, (str, int)) and place else None), thing
+    return next((name for place in places if (name := _name(place))), None), _thing(body)
+
+
+def _thing(body: Mapping[str, Any]) -> str | None:
+    attributes, request = _mapping(body.get("object_attributes")), _mapping(body.get("merge_request"))
+    match body.get("object_kind"):
+        case "issue" | "work_item":
+            sign, iid = "#", attributes.get("iid")
+        case "merge_request":
+            sign, iid = "!", attributes.get("iid")
+        case "note" if not request:
+            sign, iid = "#", _mapping(body.get("issue")).get("iid")
+        case "note" | "pipeline":
+            sign, iid = "!", request.get("iid")
+        case _:
+            return None
+    return f"{sign}{iid}" if _is_number(iid) else None
+
+
+def _name(value: object) -> str | None:
+    """Return a path or an id as it can be stored and shown: no control characters, no half pairs."""
+    if isinstance(value, str):
+        return "".join(
+            char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value[:_NAME_LIMIT]
+        )
+    return str(value) if _is_number(value) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_NUMBER
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -171,5 +192,4 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _traceparent(value: str | None) -> str | None:
-    """W3C Trace Context: version, trace id, parent id and flags, 55 characters in version 00."""
-    return value if value and len(value) == _TRACEPARENT_CHARACTERS and value.isascii() else None
+    return value if value and _TRACEPARENT.fullmatch(value) else None

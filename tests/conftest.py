@@ -12,7 +12,7 @@ import redis
 import structlog
 import uvicorn
 
-from deliveries.connection import open_redis
+from deliveries.connection import close, open_redis
 from deliveries.embedded_redis import EmbeddedRedis, find_server
 from deliveries.ledger import Ledger
 from deliveries.listing import Listing
@@ -86,7 +86,7 @@ async def client(redis_url):
     """A client of the tests' Redis."""
     opened = open_redis(redis_url, timeout_s=5)
     yield opened
-    await opened.aclose(close_connection_pool=True)
+    await close(opened)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import structlog
 from arq.worker import Worker, func
 
 from deliveries import queue
-from deliveries.connection import is_redis_away
+from deliveries.connection import close, is_redis_away
 from deliveries.delivery import State
 from deliveries.outage import Outage
 from worker.running import TASK_PREFIX, Running
@@ -131,7 +131,7 @@ class Engine(Worker):
         if self.on_shutdown:
             await self.on_shutdown(self.ctx)
         await self._wake_up.close()
-        await self.pool.aclose(close_connection_pool=True)
+        await close(self.pool)
         self._pool = None
 
     def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:

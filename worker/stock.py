@@ -19,7 +19,7 @@ from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
 from deliveries import logs, queue
-from deliveries.connection import parse_sentinel_url
+from deliveries.connection import close, parse_sentinel_url
 from deliveries.delivery import State
 from deliveries.ledger import Settlement
 from deliveries.settings import Settings, load_or_exit
@@ -78,7 +78,7 @@ async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
     await asyncio.to_thread(ctx["leases"].stop)
     await ctx["parts"].close()
-    await ctx["parts"].ledger.redis.aclose(close_connection_pool=True)
+    await close(ctx["parts"].ledger.redis)
 
 
 def redis_settings(url: str) -> RedisSettings:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from deliveries.connection import is_redis_away
+from deliveries.connection import close, is_redis_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,4 +64,4 @@ class WakeUp:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._redis.aclose(close_connection_pool=True)
+        await close(self._redis)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis as sync_redis
 
-from deliveries.connection import open_redis
+from deliveries.connection import close, open_redis
 from deliveries.delivery import State
 from deliveries.embedded_redis import EmbeddedRedis, find_server
 from deliveries.ledger import Ledger
@@ -81,7 +81,7 @@ async def all_handled(own_redis, ids):
 
         await until(look, within_s=40)
     finally:
-        await client.aclose(close_connection_pool=True)
+        await close(client)
     with sync_redis.Redis.from_url(own_redis.url) as balance:
         assert audit(balance) == []
 
