@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test check format format-check lint types rules lock clean FORCE
+.PHONY: help install up test chaos check format format-check lint types rules lock clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -30,6 +30,10 @@ up: install  ## run all of Hookyard on this machine, with its own Redis and a st
 test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
 	$(say) "tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+DELIVERIES ?= 2000
+chaos: $(VENV)/dev.stamp  ## break things at random while deliveries flow (DELIVERIES=20000 SEED=1)
+	@$(BIN)/python -m tests.chaos --deliveries $(DELIVERIES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # From the fastest to the slowest, so that a slip shows in seconds.
 check: format-check lint types rules test  ## all that a change must pass: format, lint, types, rules, tests

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
+from starlette.websockets import WebSocketClose
 
 from deliveries import logs
 from deliveries.connection import close, open_redis
@@ -26,7 +27,7 @@ from deliveries.metrics import CONTENT_TYPE, IngressMetrics
 from deliveries.queue import Names
 from deliveries.settings import Settings, decode_signing_token, ingress_faults, load_or_exit
 from ingress import authenticity, reception
-from ingress.body import Holding, NotRead, TooBusy, TooLarge, TooSlow, read_body
+from ingress.body import Holding, NotRead, TooBusy, TooLarge, TooSlow, let_go, read_body
 from ingress.keeping import CannotKeep, Keeper, Kept
 from ingress.spool import Spool
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 RETRY_AFTER_S: Final = 10
 _ANSWERS: Final = {
@@ -120,11 +121,11 @@ def create_app(
             Route("/health", health),
             Route("/ready", ready),
             Route("/metrics", metrics),
-            Mount("/", app=receiver),
         ],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.router.default = receiver  # a Mount("/") would not match the empty path
     return app
 
 
@@ -146,15 +147,16 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":  # GitLab speaks no WebSocket
+        if scope["type"] == "websocket":  # GitLab speaks none
+            await WebSocketClose()(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
         if answer is not None:
             await answer(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp | None:
         """Return the answer, ``None`` when the client has gone away before its body was whole."""
-        if scope["path"].strip("/"):
+        if scope["path"].removeprefix(scope.get("root_path", "")).strip("/"):
             return _plain(404, "there is nothing here: GitLab's webhooks go to /")
         if scope["method"] != "POST":
             return _plain(405, "GitLab's webhooks are POSTed here", allow="POST")
@@ -167,7 +169,8 @@ class Receiver:
                     raw.get(b"content-length"), receive, limit=self._max_body_bytes, room=room
                 )
             except NotRead as exc:
-                return self._not_read(exc)
+                refusal = self._not_read(exc)
+                return HangUp(refusal) if refusal else None
             began = time.perf_counter()
             answer = await self._keep(raw, body)
             self.metrics.answer_seconds.observe(time.perf_counter() - began)
@@ -206,7 +209,8 @@ class Receiver:
             return self._busy("cannot_keep", "it cannot be kept now, try again")
         answer = _ANSWERS[kept]
         self.metrics.requests.labels(str(answer.status_code), kept.value).inc()
-        log.debug("delivery accepted", delivery_id=delivery.id, how=kept.value)
+        tell = log.info if kept is Kept.IN_SPOOL else log.debug
+        tell("delivery accepted", delivery_id=delivery.id, how=kept.value)
         return answer
 
     def _reject(self, status: int, reason: str, detail: str) -> Response:
@@ -221,6 +225,20 @@ class Receiver:
 
 def _plain(status: int, line: str, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    if status in {408, 413, 503}:  # what is left of the body is not read
-        named["connection"] = "close"
     return PlainTextResponse(line + "\n", status_code=status, headers=named)
+
+
+class HangUp:
+    """*answer*, given before the whole body was read: the connection is closed after it, in good order."""
+
+    def __init__(self, answer: Response) -> None:
+        self._answer = answer
+        self._answer.headers["connection"] = "close"
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of the answer, see off what is left of the body, and only then end."""
+        status, headers = self._answer.status_code, self._answer.raw_headers
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._answer.body, "more_body": True})
+        await let_go(receive)
+        await send({"type": "http.response.body", "body": b""})

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 30.0
 """GitLab itself gives up after 10 s (``webhook_timeout``)."""
 
+LET_GO_S: Final = 2.0
+"""How long what is left of a refused body is read on, so that the refusal reaches who sends it."""
+
 REQUEST_BYTES: Final = 8 * 1024
 """What a request counts for beside its body."""
 
@@ -54,10 +57,17 @@ class Room:
 
         :raises TooBusy: when that is too much, all requests together.
         """
-        if self._holding.held_bytes + count > self._holding.max_bytes + REQUEST_BYTES:
-            raise TooBusy
+        self.look_for(count)
         self._holding.held_bytes += count
         self.held_bytes += count
+
+    def look_for(self, count: int) -> None:
+        """Return when there is room for *count* bytes more just now.
+
+        :raises TooBusy: otherwise.
+        """
+        if self._holding.held_bytes + count > self._holding.max_bytes + REQUEST_BYTES:
+            raise TooBusy
 
 
 class Holding:
@@ -77,37 +87,54 @@ class Holding:
             self.held_bytes -= room.held_bytes
 
 
-async def read_body(content_length: bytes | None, receive: Receive, *, limit: int, room: Room) -> bytes:
+async def read_body(
+    content_length: bytes | None, receive: Receive, *, limit: int, room: Room, patience_s: float = PATIENCE_S
+) -> bytes:
     """Return the body.
 
-    :param content_length: the header; room is taken for what it says before anything is read.
+    :param content_length: the header. What says too much is turned away before anything is read; room
+        is taken only for what arrives, so that announcing much and sending nothing keeps nobody out.
     :param limit: bytes.
     :raises TooLarge, TooSlow, TooBusy, Disconnected: instead.
     """
     said = int(content_length[:20]) if content_length is not None and content_length.isdigit() else 0
     if said > limit:
         raise TooLarge
-    room.take(REQUEST_BYTES + said)
-    first, more = _chunk(await receive())
-    if not more:  # nearly always: GitLab's bodies fit into one read
-        if len(first) > limit:
-            raise TooLarge
-        return first
-    body = bytearray(first)
+    room.take(REQUEST_BYTES)
+    room.look_for(said)
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            while more:
-                if len(body) > limit:
-                    raise TooLarge
-                chunk, more = _chunk(await receive())
-                body += chunk
-                if len(body) + REQUEST_BYTES > room.held_bytes:  # no Content-Length, or a wrong one
-                    room.take(len(chunk))
+        async with asyncio.timeout(patience_s):
+            return await _read(receive, limit=limit, room=room)
     except TimeoutError:
         raise TooSlow from None
+
+
+async def let_go(receive: Receive, *, patience_s: float = LET_GO_S) -> None:
+    """Read what is left of a body and drop it, until it ends, the client goes away, or time is over.
+
+    A connection that is closed with bytes unread is reset, and a reset can overtake the answer: the
+    client then sees a broken connection instead of why it was refused (RFC 9112, 9.6).
+    """
+    with contextlib.suppress(TimeoutError, Disconnected):
+        async with asyncio.timeout(patience_s):
+            more = True
+            while more:
+                _, more = _chunk(await receive())
+
+
+async def _read(receive: Receive, *, limit: int, room: Room) -> bytes:
+    body, more = _chunk(await receive())  # nearly always all of it: GitLab's bodies fit into one read
+    room.take(len(body))
+    if more:
+        parts = bytearray(body)
+        while more and len(parts) <= limit:
+            chunk, more = _chunk(await receive())
+            room.take(len(chunk))
+            parts += chunk
+        body = bytes(parts)
     if len(body) > limit:
         raise TooLarge
-    return bytes(body)
+    return body
 
 
 def _chunk(message: Message) -> tuple[bytes, bool]:

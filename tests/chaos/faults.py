@@ -1,0 +1,131 @@
+"""What goes wrong in a chaos run, one thing after the other, at random from a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from tests.chaos.yard import Member, Yard
+
+
+class Faults:
+    """Breaks *yard*; ``counts`` says how often what was done."""
+
+    def __init__(self, yard: Yard, chance: random.Random, *, every_s: float) -> None:
+        self.counts: Counter[str] = Counter()
+        self._yard = yard
+        self._chance = chance
+        self._every_s = every_s
+        self._kinds: list[tuple[int, str, Callable[[], Awaitable[None]]]] = [
+            (5, "kill -9 worker", self._kill_worker),
+            (3, "kill -9 ingress", self._kill_ingress),
+            (2, "SIGTERM worker", self._term_worker),
+            (3, "pause worker", self._pause_worker),
+            (1, "pause ingress", self._pause_ingress),
+            (1, "pause Redis", self._pause_redis),
+            (1, "restart Redis", self._restart_redis),
+            (1, "kill -9 Redis", self._kill_redis),
+            (1, "DEBUG SLEEP", self._sleep_redis),
+            (1, "CLIENT KILL", self._kill_clients),
+            (1, "SCRIPT FLUSH", self._flush_scripts),
+        ]
+
+    async def go_on(self) -> None:
+        """Break one thing after the other until cancelled; what was broken is mended again."""
+        while True:
+            await asyncio.sleep(self._chance.uniform(0.2, 2 * self._every_s - 0.2))
+            weights = [weight for weight, _, _ in self._kinds]
+            ((_, name, break_it),) = self._chance.choices(self._kinds, weights)
+            self.counts[name] += 1
+            await break_it()
+
+    async def _kill_worker(self) -> None:
+        for member in self._one("worker"):
+            self._yard.kill(member)
+
+    async def _kill_ingress(self) -> None:
+        for member in self._one("ingress"):
+            self._yard.kill(member)
+
+    async def _term_worker(self) -> None:
+        for member in self._one("worker"):
+            if member.process:
+                member.process.terminate()
+
+    async def _pause_worker(self) -> None:
+        for member in self._one("worker"):
+            if member.process:
+                await self._pause(member.process.pid, self._chance.uniform(1, 6))
+
+    async def _pause_ingress(self) -> None:
+        for member in self._one("ingress"):
+            if member.process:
+                await self._pause(member.process.pid, self._chance.uniform(0.5, 2))
+
+    async def _pause_redis(self) -> None:
+        if self._yard.redis.pid:
+            await self._pause(self._yard.redis.pid, self._chance.uniform(1, 4))
+
+    async def _restart_redis(self) -> None:
+        await self._redis_again(self._yard.redis.stop)
+
+    async def _kill_redis(self) -> None:
+        await self._redis_again(self._yard.redis.kill)
+
+    async def _redis_again(self, end: Callable[[], None]) -> None:
+        away_s = self._chance.uniform(0, 3)
+        again = asyncio.ensure_future(asyncio.to_thread(self._end_and_start, end, away_s))
+        try:
+            await asyncio.shield(again)
+        except asyncio.CancelledError:
+            await again
+            raise
+
+    def _end_and_start(self, end: Callable[[], None], away_s: float) -> None:
+        import time
+
+        end()
+        time.sleep(away_s)  # the fault itself
+        self._yard.redis.start()
+
+    async def _sleep_redis(self) -> None:
+        seconds = self._chance.uniform(0.5, 3)
+        await self._command("DEBUG", "SLEEP", f"{seconds:.2f}")
+
+    async def _kill_clients(self) -> None:
+        await self._command("CLIENT", "KILL", "TYPE", "normal")
+
+    async def _flush_scripts(self) -> None:
+        await self._command("SCRIPT", "FLUSH")
+
+    async def _command(self, *command: str) -> None:
+        def call() -> None:
+            with redis.Redis.from_url(self._yard.redis.url, socket_timeout=10) as client:
+                client.execute_command(*command)
+
+        with contextlib.suppress(redis.RedisError):
+            await asyncio.to_thread(call)
+
+    async def _pause(self, pid: int, seconds: float) -> None:
+        """Stop a process for a while; it may be killed meanwhile."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def _one(self, kind: str) -> list[Member]:
+        alive = self._yard.alive(kind)
+        return [self._chance.choice(alive)] if alive else []

@@ -1,0 +1,100 @@
+"""What a chaos run came to: what was promised and not kept, and the figures."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deliveries.delivery import Ending, Record, Result, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FINAL = {State.SUCCEEDED, State.IGNORED, State.FAILED}
+
+
+@dataclass
+class Verdict:
+    """``broken`` lists every promise that was not kept; a good run has none."""
+
+    broken: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, killed: dict[int, int]) -> Verdict:
+    """Compare what was accepted with what became of it.
+
+    :param records: every record that is in the ledger at the end, by id.
+    :param killed: Unix ms of each kill, by process id.
+    """
+    verdict = Verdict()
+    runs = _runs(runs_log)
+    for delivery_id in sorted(accepted):
+        record = records.get(delivery_id)
+        if record is None:
+            verdict.broken.append(f"{delivery_id} was accepted and is lost")
+        elif record.state not in FINAL:
+            verdict.broken.append(f"{delivery_id} is stuck: {record.state}")
+        else:
+            verdict.broken += _faults_of(record, runs[delivery_id])
+    states = Counter(record.state.value for record in records.values())
+    counts = [sum(what == "start" for _, what, _ in lines) for lines in runs.values()]
+    verdict.figures = {
+        "accepted": len(accepted),
+        "in the ledger": len(records),
+        "succeeded": states["succeeded"],
+        "failed": states["failed"],
+        "failed because workers died": sum(
+            "its worker died" in (record.error or "") for record in records.values()
+        ),
+        "handler runs per delivery (2 without a fault)": round(sum(counts) / max(1, len(counts)), 3),
+        "tries lost with a worker": sum(
+            one.ending is Ending.DIED for record in records.values() for one in record.history
+        ),
+        "worst time from kill to re-run, s": _worst_rerun_s(records, killed),
+    }
+    return verdict
+
+
+def _faults_of(record: Record, runs: list[tuple[str, str, int]]) -> list[str]:
+    """Return what is wrong with one finished delivery."""
+    faults = []
+    name = record.delivery.id
+    ended = {handler for handler, what, _ in runs if what == "end"}
+    succeeded: dict[str, int] = {}
+    for one_try in record.history:
+        for outcome in one_try.outcomes:
+            if outcome.handler in succeeded:
+                faults.append(f"{name}: {outcome.handler} had succeeded and ran again")
+            if outcome.result is Result.SUCCEEDED:
+                succeeded[outcome.handler] = one_try.ended_ms or 0
+    for handler, ended_ms in succeeded.items():
+        short = handler.rpartition(":")[2]
+        if short not in ended:
+            faults.append(f"{name}: {short} is said to have succeeded and never ran to its end")
+        late = [at for one, what, at in runs if one == short and what == "start" and at > ended_ms]
+        if ended_ms and late:
+            faults.append(f"{name}: {short} ran {late[0] - ended_ms} ms after its success was recorded")
+    if record.state is State.SUCCEEDED and len(record.succeeded_handlers()) != 2:
+        faults.append(f"{name}: succeeded with {len(record.succeeded_handlers())} of 2 handlers")
+    return faults
+
+
+def _runs(log: Path) -> dict[str, list[tuple[str, str, int]]]:
+    runs: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    for line in log.read_text().splitlines():
+        delivery_id, handler, what, at, _pid = line.split()
+        runs[delivery_id].append((handler, what, int(at)))
+    return runs
+
+
+def _worst_rerun_s(records: dict[str, Record], killed: dict[int, int]) -> float:
+    """Return how long after its worker's kill a delivery was claimed again, at worst."""
+    waits = []
+    for record in records.values():
+        for one_try in record.history:
+            pid = int(one_try.worker.split("-")[-2]) if one_try.worker.count("-") >= 2 else 0
+            if one_try.ending is Ending.DIED and pid in killed and one_try.ended_ms:
+                waits.append((one_try.ended_ms - killed[pid]) / 1000)
+    return max(waits, default=0.0)
