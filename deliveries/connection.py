@@ -5,9 +5,10 @@ Rule: the only place that opens Redis clients, and that prints a URL (never with
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis.asyncio
 import redis.asyncio.sentinel
@@ -18,6 +19,7 @@ from redis.exceptions import (
     ClusterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
 )
 from redis.exceptions import (
@@ -70,6 +72,14 @@ def is_redis_away(exc: BaseException) -> bool:
     )
 
 
+_SENTINEL: Final = "redis+sentinel://"
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+_HIGHEST_PORT: Final = 65535
+_ENCODE: Final = "; write / as %2F, # as %23, ? as %3F and @ as %40 in a password"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sentinels:
     """What a ``redis+sentinel://`` URL says."""
@@ -81,28 +91,62 @@ class Sentinels:
     password: str | None
 
 
+def check_url(url: str) -> None:
+    """Return when *url* is one that the functions below can open.
+
+    :raises ValueError: saying what is wrong without a word of *url*: any part may be one of a password.
+    """
+    if url.startswith(_SENTINEL):
+        parse_sentinel_url(url)
+        return
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("it must begin with redis://, rediss://, unix:// or redis+sentinel://")
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"its host or port cannot be read{_ENCODE}") from None
+    wrong = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if not _may_be_in_url(name)]
+    if wrong or parts.fragment:
+        raise ValueError(f"its options may be db, username, password, client_name and ssl_…{_ENCODE}")
+    if parts.scheme == "unix" and (parts.hostname or not parts.path.strip("/")):
+        raise ValueError("it must be unix:///path/of/the/socket")
+    if parts.scheme != "unix" and not parts.hostname:
+        raise ValueError(f"it names no host{_ENCODE}")
+    if parts.scheme != "unix" and not (parts.path.removesuffix("/").removeprefix("/") or "0").isdigit():
+        raise ValueError(f"its path must be the number of a database{_ENCODE}")
+    try:
+        redis.asyncio.ConnectionPool.from_url(url).make_connection()
+    except (ValueError, TypeError, RedisError):
+        raise ValueError("one of its options cannot be used, or not with this kind of URL") from None
+
+
+def _may_be_in_url(option: str) -> bool:
+    """What else redis-py would take from a URL is ours to set: timeouts, and how answers are read."""
+    return option in {"db", "username", "password", "client_name"} or option.startswith("ssl_")
+
+
 def parse_sentinel_url(url: str) -> Sentinels:
     """Read ``redis+sentinel://[user:password@]host:port,host:port/master[/db]``.
 
     The password is that of Redis; sentinels are asked without one.
 
-    :raises ValueError: with what is wrong with it.
+    :raises ValueError: with what is wrong with it, without a word of it.
     """
-    rest = url.removeprefix("redis+sentinel://")
-    place, _, path = rest.partition("/")
+    place, _, path = url.removeprefix(_SENTINEL).partition("/")
     credentials, _, hosts = place.rpartition("@")
     username, _, password = credentials.partition(":")
     addresses = []
     for address in filter(None, hosts.split(",")):
-        host, _, port = address.rpartition(":") if ":" in address else (address, "", "26379")
-        if not host or not port.isdigit():
-            message = f"{address!r} is not host:port"
-            raise ValueError(message)
-        addresses.append((host, int(port)))
+        found = _ADDRESS.fullmatch(address)
+        port = int(found["port"] or 26379) if found else 0
+        if not found or not 0 < port <= _HIGHEST_PORT:
+            raise ValueError(f"one of its addresses is not host:port{_ENCODE}")
+        addresses.append((found["ipv6"] or found["name"], port))
     master, _, db = path.partition("/")
     if not addresses or not master or not (db or "0").isdigit():
-        message = "it must be redis+sentinel://host:port,host:port/master/db"
-        raise ValueError(message)
+        raise ValueError(f"it must be redis+sentinel://host:port,host:port/master/db{_ENCODE}")
     return Sentinels(
         addresses=tuple(addresses),
         master=master,
@@ -113,31 +157,27 @@ def parse_sentinel_url(url: str) -> Sentinels:
 
 
 def masked(url: str) -> str:
-    """Return *url* with its password replaced, for logs and messages."""
-    if url.startswith("redis+sentinel://"):
-        credentials, at, rest = url.removeprefix("redis+sentinel://").rpartition("@")
-        return f"redis+sentinel://{credentials.partition(':')[0] + ':***' if credentials else ''}{at}{rest}"
-    parts = urlsplit(url)
-    credentials, at, place = parts.netloc.rpartition("@")
-    if credentials:
-        credentials = credentials.partition(":")[0] + ":***"
-    query = "&".join(
-        "password=***" if pair.startswith("password=") else pair for pair in parts.query.split("&")
-    )
-    return urlunsplit(parts._replace(netloc=f"{credentials}{at}{place}", query=query))
+    """Return *url* with its password replaced, for logs and messages; it need not be a good one."""
+    scheme, sep, rest = url.partition("://") if "://" in url else ("", "", url)
+    credentials, at, place = rest.rpartition("@")
+    if at and not (scheme == "unix" and rest.startswith("/")):
+        user, colon, _ = credentials.partition(":")
+        rest = f"{user if colon else ''}{colon}***@{place}"
+    return scheme + sep + re.sub(r"(?i)(password=)[^&]*", r"\1***", rest)
 
 
-def _options(timeout_s: float | None, connect_timeout_s: float) -> dict[str, Any]:
-    return {
+def _options(url: str, timeout_s: float | None, connect_timeout_s: float) -> dict[str, Any]:
+    options = {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": connect_timeout_s,
-        "socket_keepalive": True,
         "health_check_interval": 0,
     }
+    # redis-py refuses it for a unix socket, which has no use for it
+    return options if url.startswith("unix://") else {**options, "socket_keepalive": True}
 
 
 def _parsed(url: str) -> Sentinels | None:
-    return parse_sentinel_url(url) if url.startswith("redis+sentinel://") else None
+    return parse_sentinel_url(url) if url.startswith(_SENTINEL) else None
 
 
 def open_redis(url: str, *, timeout_s: float | None, connect_timeout_s: float = 2.0) -> ArqRedis:
@@ -148,7 +188,7 @@ def open_redis(url: str, *, timeout_s: float | None, connect_timeout_s: float = 
     :param timeout_s: how long one command may take; ``None`` for a client that blocks (BLPOP).
     :raises ValueError: when *url* cannot be read.
     """
-    options = _options(timeout_s, connect_timeout_s)
+    options = _options(url, timeout_s, connect_timeout_s)
     sentinels = _parsed(url)
     client: ArqRedis
     if sentinels:
@@ -175,7 +215,7 @@ def open_sync_redis(url: str, *, timeout_s: float, connect_timeout_s: float = 2.
 
     :raises ValueError: when *url* cannot be read.
     """
-    options = _options(timeout_s, connect_timeout_s)
+    options = _options(url, timeout_s, connect_timeout_s)
     sentinels = _parsed(url)
     if sentinels is None:
         return redis.Redis.from_url(url, **options)

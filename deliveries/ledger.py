@@ -9,12 +9,12 @@ tells whether trying again can help.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deliveries import lua
+from deliveries.claims import Claims, Settlement, Unreadable
 from deliveries.connection import NotReplicated
-from deliveries.delivery import RECORD_VERSION, Delivery, Record, State, one_line
+from deliveries.delivery import RECORD_VERSION, Delivery, one_line
 from deliveries.group_commit import GroupCommit
 from deliveries.packing import pack_body, pack_meta, pack_try, unpack_record
 from deliveries.queue import Names, job_bytes
@@ -38,51 +38,13 @@ BULK: Final = 200
 """Replays and discards go to Redis in pieces of this many deliveries."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unreadable:
-    """A delivery that was claimed, but whose record this version cannot read; settle it as failed."""
-
-    delivery_id: str
-    claim: int
-    error: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claims:
-    """What one claim gave. Times are Redis's, Unix ms.
-
-    ``foreign``: members of the queue that are no deliveries, such as arq's cron jobs.
-    ``next_due_ms``: when the next one falls due, which may be past; ``None`` when the queue is empty.
-    """
-
-    records: tuple[Record, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
-    foreign: tuple[str, ...] = ()
-    next_due_ms: int | None = None
-    now_ms: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
-    """How a try ends. ``claim`` is the fence that the claim gave; ``delay_ms`` counts for ``retrying``.
-
-    State ``queued`` hands the delivery back: it is due at once and the try is not counted.
-    """
-
-    delivery_id: str
-    claim: int
-    state: State
-    delay_ms: int = 0
-    error: str | None = None
-    one_try: Try | None = None
-
-
 class Ledger:
     """The deliveries of one installation.
 
     :param redis: from ``connection.open_redis``; the caller closes it.
     :param min_replicas: so many replicas must have what is accepted, too (``HOOKYARD_MIN_REPLICAS``).
     :param replicas_timeout_s: for how long they may take.
+    :param lease_ms: how long a claim or a note keeps a delivery for its worker.
     """
 
     def __init__(
@@ -92,8 +54,10 @@ class Ledger:
         *,
         min_replicas: int = 0,
         replicas_timeout_s: float = 0.5,
+        lease_ms: int = 10_000,
     ) -> None:
         self.redis = redis
+        self._lease_ms = lease_ms
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
         self.names = names or Names()
@@ -127,18 +91,19 @@ class Ledger:
         *,
         worker: str,
         limit: int,
-        lease_ms: int,
         max_deaths: int,
         may_take_suspect: bool = True,
         only: str | None = None,
+        lease_ms: int | None = None,
     ) -> Claims:
-        """Take up to *limit* deliveries that are due, with a lease of *lease_ms* on each.
+        """Take up to *limit* deliveries that are due, with a lease on each.
 
         :param worker: who asks, for the records.
         :param max_deaths: a delivery whose worker has died so often is failed instead of claimed.
         :param may_take_suspect: whether it may be given a delivery that is one death short of that.
         :param only: claim just this one, if nobody else's lease on it holds (stock arq).
         """
+        lease_ms = lease_ms or self._lease_ms
         claimed, foreign, due, now = await self._script("claim")(
             keys=[self.names.queue, self.names.states, self.names.wake, self.names.failed],
             args=[
@@ -173,7 +138,10 @@ class Ledger:
         )
 
     async def note(self, delivery_id: str, claim: int, one_try: Try) -> bool:
-        """Write down what a running try has come to so far; ``False`` when the lease was lost."""
+        """Write down what a running try has come to so far, and prolong its lease.
+
+        :returns: ``False`` when the lease was lost.
+        """
         return await self._noting((delivery_id, claim, pack_try(one_try)))
 
     async def settle(self, settlement: Settlement) -> bool:
@@ -262,7 +230,8 @@ class Ledger:
 
     async def _note(self, batch: Sequence[tuple[str, int, bytes]]) -> list[bool]:
         answers = await self._script("note")(
-            args=[self.names.deliveries, *(part for item in batch for part in item)]
+            keys=[self.names.queue],
+            args=[self.names.deliveries, self._lease_ms, *(part for item in batch for part in item)],
         )
         return [answer == 1 for answer in answers]
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -23,17 +23,22 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from deliveries.connection import masked, parse_sentinel_url
+from deliveries.connection import check_url, masked
 from deliveries.ledger import KEPT_TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIGNING_KEY_BYTES: Final = 32
+_DEFAULT_PORT: Final = 8000
+_HOUR_S: Final = 3600
+_DAY_S: Final = 24 * _HOUR_S
+_MONTH_S: Final = 30 * _DAY_S
+_CENTURY_DAYS: Final = 36_500
+_HOLD_SECRETS: Final = frozenset({"REDIS_URL", "GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN"})
 _KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
 
 
@@ -52,7 +57,18 @@ def _split(value: object) -> object:
     return value
 
 
+def _not_kubernetes(value: object) -> object:
+    """Pass over ``tcp://10.0.0.1:80``, which Kubernetes puts into HOOKYARD_PORT for a Service named hookyard."""
+    return _DEFAULT_PORT if isinstance(value, str) and "://" in value else value
+
+
+def _in_small_letters(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Port = Annotated[int, BeforeValidator(_not_kubernetes)]
+Word = Annotated[str, BeforeValidator(_in_small_letters)]
 
 
 def _named(*names: str, **options: Any) -> Any:
@@ -62,10 +78,10 @@ def _named(*names: str, **options: Any) -> Any:
 class Settings(BaseSettings):
     """The settings of all processes; each reads what it needs. Build it with :func:`load`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     # Redis
-    redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0", repr=False)
     prefix: str = _named("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     redis_timeout_s: float = _named("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
     min_replicas: int = _named("HOOKYARD_MIN_REPLICAS", default=0, ge=0)
@@ -80,66 +96,53 @@ class Settings(BaseSettings):
     gitlab_url: str = _named("GL_URL", default="https://gitlab.com")
     access_token: SecretStr | None = _named("GL_ACCESS_TOKEN", default=None)
     requester: str = _named("HOOKYARD_REQUESTER", default="hookyard", min_length=1)
-    gitlab_timeout_s: float = _named("HOOKYARD_GITLAB_TIMEOUT_S", default=30.0, gt=0)
+    gitlab_timeout_s: float = _named("HOOKYARD_GITLAB_TIMEOUT_S", default=30.0, gt=0, le=_DAY_S)
     gitlab_connections: int = _named("HOOKYARD_GITLAB_CONNECTIONS", default=50, ge=1)
-    gitlab_wait_s: float = _named("HOOKYARD_GITLAB_WAIT_S", default=5.0, ge=0)
+    gitlab_wait_s: float = _named("HOOKYARD_GITLAB_WAIT_S", default=5.0, ge=0, le=_DAY_S)
 
     # Ingress
     host: str = _named("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
-    port: int = _named("HOOKYARD_PORT", default=8000, ge=0, le=65535)
+    port: Port = _named("HOOKYARD_PORT", default=_DEFAULT_PORT, ge=0, le=65535)
     spool_dir: Path | None = _named("HOOKYARD_SPOOL_DIR", default=None)
     spool_max_bytes: int = _named("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
     max_held_bytes: int = _named("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
-    shutdown_delay_s: float = _named("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0)
+    shutdown_delay_s: float = _named("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0, le=_HOUR_S)
     max_body_bytes: int = _named("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
 
     # Worker
     handlers: str = _named("HOOKYARD_HANDLERS", default="handlers:router")
     slots: int = _named("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
-    lease_s: float = _named("HOOKYARD_LEASE_S", default=10.0, ge=1)
+    lease_s: float = _named("HOOKYARD_LEASE_S", default=10.0, ge=1, le=_HOUR_S)
     tries: int = _named("HOOKYARD_TRIES", default=8, ge=1, lt=KEPT_TRIES)
-    retry_base_s: float = _named("HOOKYARD_RETRY_BASE_S", default=5.0, gt=0)
-    retry_max_s: float = _named("HOOKYARD_RETRY_MAX_S", default=10_800.0, gt=0)
-    handler_timeout_s: float = _named("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0)
-    drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0)
+    retry_base_s: float = _named("HOOKYARD_RETRY_BASE_S", default=5.0, gt=0, le=_MONTH_S)
+    retry_max_s: float = _named("HOOKYARD_RETRY_MAX_S", default=10_800.0, gt=0, le=_MONTH_S)
+    handler_timeout_s: float = _named("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0, le=_DAY_S)
+    drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0, le=_DAY_S)
     max_deaths: int = _named("HOOKYARD_MAX_DEATHS", default=3, ge=1)
 
     # What is kept of finished deliveries
-    keep_succeeded_days: float = _named("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0)
+    keep_succeeded_days: float = _named("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0, le=_CENTURY_DAYS)
     keep_succeeded_count: int = _named("HOOKYARD_KEEP_SUCCEEDED_COUNT", default=1_000_000, ge=0)
-    keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0)
+    keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0, le=_CENTURY_DAYS)
     keep_failed_count: int = _named("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
 
     # Logs
-    log_level: str = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
-    log_format: str = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
+    log_level: Word = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
+    log_format: Word = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
 
     @field_validator("redis_url")
     @classmethod
     def _redis_url_is_readable(cls, url: str) -> str:
-        if url.startswith("redis+sentinel://"):
-            parse_sentinel_url(url)
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            message = "it must begin with redis://, rediss://, unix:// or redis+sentinel://"
-            raise ValueError(message)
-        if parts.scheme == "unix":
-            if not parts.path:
-                message = "unix:// needs the path of a socket"
-                raise ValueError(message)
-            return url
-        database = parts.path.strip("/")
-        if database and not database.isdigit():
-            message = f"{database!r} is not a database number"
-            raise ValueError(message)
-        _ = parts.port  # raises ValueError for a port that is none
+        check_url(url)
         return url
 
     @field_validator("gitlab_url")
     @classmethod
     def _gitlab_url_is_http(cls, url: str) -> str:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             message = "it must be the address of a GitLab, such as https://gitlab.example.com"
             raise ValueError(message)
@@ -164,17 +167,6 @@ class Settings(BaseSettings):
                 message = f"token {position} {exc}"
                 raise ValueError(message) from None
         return tokens
-
-    @model_validator(mode="after")
-    def _times_fit(self) -> Settings:
-        if self.lease_s < 3 * self.redis_timeout_s:
-            message = (
-                f"HOOKYARD_LEASE_S={self.lease_s:g} cannot be kept: it is renewed every third of it, and one "
-                f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={self.redis_timeout_s:g}; "
-                f"set it to {3 * self.redis_timeout_s:g} or more"
-            )
-            raise ValueError(message)
-        return self
 
     @property
     def lease_ms(self) -> int:
@@ -219,21 +211,45 @@ def load(**given: object) -> Settings:
 
     :raises SettingsError: naming every fault at once.
     """
+    return _load(given, lambda _settings: [])
+
+
+def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> Settings:
+    settings, named = _read(given)
+    further = [*_misfits(settings), *check(settings)]
+    # what follows from a fault that is named already is no second one
+    faults = [*named.values(), *(fault for fault in further if not any(name in fault for name in named))]
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
+    """Return the settings, and the fault of each variable that cannot be used: it has its default."""
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**given), {}  # type: ignore[arg-type]
     except ValidationError as exc:
-        raise SettingsError([_fault(error) for error in exc.errors()]) from None
+        faults = {str(error["loc"][0]): _fault(error) for error in exc.errors()}
+    defaults = {variable(name): field.default for name, field in Settings.model_fields.items()}
+    usable = {**given, **{name: defaults[name] for name in faults}}
+    return Settings(**usable), faults  # type: ignore[arg-type]
+
+
+def _misfits(settings: Settings) -> list[str]:
+    """Return what is right in itself and does not fit together."""
+    if settings.lease_s >= 3 * settings.redis_timeout_s:
+        return []
+    return [
+        f"HOOKYARD_LEASE_S={settings.lease_s:g} cannot be kept: it is renewed every third of it, and one "
+        f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={settings.redis_timeout_s:g}; "
+        f"set it to {3 * settings.redis_timeout_s:g} or more"
+    ]
 
 
 def _fault(error: Any) -> str:
-    text = str(error["msg"]).removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:] if not text.startswith("HOOKYARD_") else text
-    where = str(error["loc"][0]) if error["loc"] else ""
-    if not where:
-        return text
-    secret = where in {"GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN"}
-    shown = "" if secret else f"={masked(str(error['input'])) if where == 'REDIS_URL' else error['input']}"
-    return f"{where}{shown}: {text}"
+    name, text = str(error["loc"][0]), str(error["msg"]).removeprefix("Value error, ")
+    shown = "" if name in _HOLD_SECRETS else f"={masked(str(error['input']))}"
+    return f"{name}{shown}: {text[:1].lower()}{text[1:]}"
 
 
 def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settings:
@@ -242,18 +258,10 @@ def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settin
     :param check: gives what keeps this process from starting with settings that are right in themselves.
     """
     try:
-        settings = load()
+        return _load({}, check or (lambda _settings: []))
     except SettingsError as exc:
-        _exit(exc)
-    faults = check(settings) if check else []
-    if faults:
-        _exit(SettingsError(faults))
-    return settings
-
-
-def _exit(error: SettingsError) -> NoReturn:
-    sys.stderr.write(f"{error}\n")
-    raise SystemExit(2) from None
+        sys.stderr.write(f"{exc}\n")
+        raise SystemExit(2) from None
 
 
 def ingress_faults(settings: Settings) -> list[str]:

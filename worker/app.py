@@ -50,6 +50,7 @@ class Parts:
     ledger: Ledger
     client: httpx.AsyncClient
     dispatcher: Dispatcher
+    leases: LeaseKeeper
     threads: ThreadPoolExecutor
 
     async def close(self) -> None:
@@ -64,6 +65,13 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
     ledger = Ledger(
         open_redis(settings.redis_url, timeout_s=max(CLAIM_TIMEOUT_S, settings.redis_timeout_s)),
         Names(prefix=settings.prefix),
+        lease_ms=settings.lease_ms,
+    )
+    leases = LeaseKeeper(
+        settings.redis_url,
+        ledger.names,
+        lease_ms=settings.lease_ms,
+        timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
     )
     client = open_client(settings)
     threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
@@ -71,6 +79,7 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
         finder=Finder(router),
         make_gl=lambda uuid: DeliveryGitLabAPI(client, settings, event_uuid=uuid, clock=time.time),
         note=ledger.note,
+        leases=leases,
         terms=Terms(
             limits=Limits(
                 tries=settings.tries, backoff_s=settings.retry_base_s, max_backoff_s=settings.retry_max_s
@@ -81,7 +90,7 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
         ),
         worker=name,
     )
-    return Parts(ledger=ledger, client=client, dispatcher=dispatcher, threads=threads)
+    return Parts(ledger=ledger, client=client, dispatcher=dispatcher, leases=leases, threads=threads)
 
 
 def make_engine(
@@ -99,7 +108,7 @@ def make_engine(
         ledger=parts.ledger,
         wake_up_redis=open_redis(settings.redis_url, timeout_s=None),
         dispatcher=parts.dispatcher,
-        leases=make_leases(settings, parts.ledger.names),
+        leases=parts.leases,
         slots=settings.slots,
         lease_ms=settings.lease_ms,
         max_deaths=settings.max_deaths,
@@ -107,16 +116,6 @@ def make_engine(
         burst=burst,
         handle_signals=handle_signals,
         cron_jobs=cron_jobs,
-    )
-
-
-def make_leases(settings: Settings, names: Names) -> LeaseKeeper:
-    """Return the keeper of a worker's leases, not yet started."""
-    return LeaseKeeper(
-        settings.redis_url,
-        names,
-        lease_ms=settings.lease_ms,
-        timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
     )
 
 

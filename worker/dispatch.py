@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from gidgetlab.sansio import Event
 
+from deliveries.claims import Settlement
 from deliveries.delivery import Ending, Outcome, Record, Result, State, Try
-from deliveries.ledger import Settlement
 from hookyard import RunningDelivery
 from worker.handling import Terms, now_ms, run_handler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from worker.leases import LeaseKeeper
     from worker.router import Finder, Handler
 
 log = structlog.get_logger("worker")
@@ -34,12 +35,13 @@ class Dispatcher:
     """What every try needs.
 
     ``make_gl`` gives the GitLab client for a delivery with this ``X-Gitlab-Event-UUID``; ``note``
-    writes a running try down and says whether the lease still holds.
+    writes a running try down, prolongs its lease, and says whether it still holds.
     """
 
     finder: Finder
     make_gl: Callable[[str | None], Any]
     note: Callable[[str, int, Try], Awaitable[bool]]
+    leases: LeaseKeeper
     terms: Terms
     worker: str
 
@@ -78,10 +80,9 @@ class Run:
             return self._settlement(State.IGNORED)
         due = [handler for handler in handlers if self._is_due(handler.name)]
         gl = self._dispatcher.make_gl(delivery.event_uuid)
-        for place, handler in enumerate(due, 1):
+        for handler in due:
+            await self._make_sure()
             await self._run(handler, event, gl)
-            if place < len(due) and not await self._note():
-                raise LeaseLost
         return self._conclude([handler.name for handler in handlers])
 
     def hand_back(self) -> Settlement:
@@ -105,10 +106,22 @@ class Run:
             self.handler = None
         self._outcomes.append(outcome)
 
-    async def _note(self) -> bool:
-        return await self._dispatcher.note(
-            self.record.delivery.id, self.record.claims, self._try(Ending.RUNNING)
-        )
+    async def _make_sure(self) -> None:
+        """Return when all outcomes so far are written down and the lease surely holds.
+
+        It may not: this process may have been paused since the claim, even since Redis's last answer,
+        and another worker may have run the next handler by now.
+
+        :raises LeaseLost: when it is another's.
+        """
+        delivery_id, claim, leases = self.record.delivery.id, self.record.claims, self._dispatcher.leases
+        written = not self._outcomes
+        while not (written and leases.surely_holds(delivery_id, claim)):
+            since = time.monotonic()
+            written = await self._dispatcher.note(delivery_id, claim, self._try(Ending.RUNNING))
+            if not written:
+                raise LeaseLost
+            leases.renewed(delivery_id, claim, since=since)
 
     # --- where the handlers stand ---------------------------------------------------------------
 

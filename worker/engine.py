@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from arq.cron import CronJob
 
-    from deliveries.ledger import Claims, Ledger
+    from deliveries.claims import Claims
+    from deliveries.ledger import Ledger
     from worker.dispatch import Dispatcher
     from worker.leases import LeaseKeeper
 
@@ -181,22 +182,22 @@ class Engine(Worker):
         """Claim until the slots are full or nothing more is due."""
         while self._wake_up.look.is_set() and (free := self._free()) > 0:
             self._wake_up.look.clear()
+            since = time.monotonic()
             claims = await self._ledger.claim(
                 worker=self.name,
                 limit=min(free, CLAIM_LIMIT),
-                lease_ms=self._lease_ms,
                 max_deaths=self._max_deaths,
                 may_take_suspect=not self._running.has_suspect,
             )
-            self._start(claims)
+            self._start(claims, since)
             if claims.foreign:
                 await self._start_foreign(claims.foreign)
         if self._free() <= 0:
             self._wake_up.room.clear()
 
-    def _start(self, claims: Claims) -> None:
+    def _start(self, claims: Claims, since: float) -> None:
         for record in claims.records:
-            self._running.begin(record)
+            self._running.begin(record, since=since)
             self._spawn(record.delivery.id, self._running.run(record))
         for unreadable in claims.unreadable:
             self._spawn(unreadable.delivery_id, self._running.refuse(unreadable))

@@ -7,6 +7,7 @@ blocks the loop does not lose the other deliveries of its worker.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -45,7 +46,7 @@ class LeaseKeeper:
         self._lease_ms = lease_ms
         self.watchdog: Watchdog | None = None
         self.on_lost: Callable[[list[tuple[str, int]]], None] = lambda _lost: None
-        self._held: dict[str, int] = {}
+        self._held: dict[str, tuple[int, float]] = {}  # claim, and until when it surely holds (monotonic)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
@@ -61,15 +62,32 @@ class LeaseKeeper:
             self._thread.join(timeout=5)
         self._redis.close()
 
-    def hold(self, delivery_id: str, claim: int) -> None:
-        """Renew this lease from now on."""
+    def hold(self, delivery_id: str, claim: int, *, since: float) -> None:
+        """Renew this lease from now on.
+
+        :param since: when it was asked for, on the monotonic clock; it began at that time or later.
+        """
         with self._lock:
-            self._held[delivery_id] = claim
+            self._held[delivery_id] = (claim, since + self._lease_ms / 1000)
+
+    def renewed(self, delivery_id: str, claim: int, *, since: float) -> None:
+        """Note that it was prolonged by other means (the ledger's ``note``)."""
+        with self._lock:
+            if self._held.get(delivery_id, (0, 0.0))[0] == claim:
+                self._held[delivery_id] = (claim, since + self._lease_ms / 1000)
+
+    def surely_holds(self, delivery_id: str, claim: int) -> bool:
+        """Return whether no other worker can have it, as far as this machine's clock can tell.
+
+        ``False`` after this process was paused, or Redis away, for longer than a lease.
+        """
+        held, until = self._held.get(delivery_id, (0, 0.0))
+        return held == claim and time.monotonic() < until
 
     def let_go(self, delivery_id: str, claim: int) -> None:
         """Renew it no more."""
         with self._lock:
-            if self._held.get(delivery_id) == claim:
+            if self._held.get(delivery_id, (0, 0.0))[0] == claim:
                 del self._held[delivery_id]
 
     def _keep(self) -> None:
@@ -77,10 +95,11 @@ class LeaseKeeper:
         pause_s = third_s = self._lease_ms / 3000
         while not self._stopping.wait(pause_s):
             with self._lock:
-                leases = list(self._held.items())
+                leases = [(delivery_id, claim) for delivery_id, (claim, _) in self._held.items()]
             pause_s = third_s
             if (self.watchdog and self.watchdog.is_stuck()) or not leases:
                 continue
+            since = time.monotonic()
             try:
                 lost = renew(script, self._names, leases, lease_ms=self._lease_ms)
             except Exception as exc:
@@ -88,7 +107,9 @@ class LeaseKeeper:
                     log.exception("renewing leases failed")
                 pause_s = third_s / _RETRY_SHARE  # so that they are renewed as soon as Redis is back
                 continue
+            for lease in lost:
+                self.let_go(*lease)
+            for lease in leases:
+                self.renewed(*lease, since=since)
             if lost:
-                for lease in lost:
-                    self.let_go(*lease)
                 self.on_lost(lost)

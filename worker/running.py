@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from deliveries.claims import Settlement, Unreadable
 from deliveries.delivery import Record, State
-from deliveries.ledger import Settlement, Unreadable
 from hookyard import policy_of
 from worker.dispatch import LeaseLost
 from worker.settling import settle
@@ -86,10 +86,13 @@ class Running:
             self._lost.discard(delivery_id)
             self._leases.let_go(delivery_id, claim)
 
-    def begin(self, record: Record) -> None:
-        """Take responsibility for a delivery that was just claimed; ``run`` follows."""
+    def begin(self, record: Record, *, since: float) -> None:
+        """Take responsibility for a delivery that was claimed; ``run`` follows.
+
+        :param since: when the claim was asked for, on the monotonic clock.
+        """
         self.runs[record.delivery.id] = self._dispatcher.start(record)
-        self._leases.hold(record.delivery.id, record.claims)
+        self._leases.hold(record.delivery.id, record.claims, since=since)
 
     async def refuse(self, unreadable: Unreadable) -> State | None:
         """Fail a delivery whose record cannot be read."""

@@ -11,7 +11,8 @@ from worker.dispatch import LeaseLost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deliveries.ledger import Ledger, Settlement
+    from deliveries.claims import Settlement
+    from deliveries.ledger import Ledger
     from deliveries.outage import Outage
 
 _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)

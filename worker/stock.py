@@ -13,17 +13,18 @@ settled them by then.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
 from deliveries import logs, queue
+from deliveries.claims import Settlement
 from deliveries.connection import close, parse_sentinel_url
 from deliveries.delivery import State
-from deliveries.ledger import Settlement
 from deliveries.settings import Settings, load_or_exit
-from worker.app import make_leases, make_parts, worker_name
+from worker.app import make_parts, worker_name
 from worker.router import load_router_or_exit
 
 _FOR_EVER = 10**9
@@ -34,11 +35,11 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 
     :raises Retry: always, but when there is no such delivery and arq may clear its job away.
     """
-    parts, leases, settings = ctx["parts"], ctx["leases"], ctx["settings"]
+    parts, settings = ctx["parts"], ctx["settings"]
+    since = time.monotonic()
     claims = await parts.ledger.claim(
         worker=ctx["name"],
         limit=1,
-        lease_ms=settings.lease_ms,
         max_deaths=settings.max_deaths,
         only=delivery_id,
     )
@@ -51,7 +52,7 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
             )
         )
     for record in claims.records:
-        leases.hold(delivery_id, record.claims)
+        parts.leases.hold(delivery_id, record.claims, since=since)
         run = parts.dispatcher.start(record)
         try:
             settlement = await run.finish()
@@ -59,7 +60,7 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
             await asyncio.shield(parts.ledger.settle(run.hand_back()))
             raise
         finally:
-            leases.let_go(delivery_id, record.claims)
+            parts.leases.let_go(delivery_id, record.claims)
         await asyncio.shield(parts.ledger.settle(settlement))
     raise Retry
 
@@ -70,13 +71,12 @@ async def start_up(ctx: dict[str, Any]) -> None:
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
     ctx["name"] = worker_name()
     ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
-    ctx["leases"] = make_leases(settings, ctx["parts"].ledger.names)
-    ctx["leases"].start()
+    ctx["parts"].leases.start()
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
-    await asyncio.to_thread(ctx["leases"].stop)
+    await asyncio.to_thread(ctx["parts"].leases.stop)
     await ctx["parts"].close()
     await close(ctx["parts"].ledger.redis)
 

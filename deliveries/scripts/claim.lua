@@ -32,9 +32,13 @@ local function move(from, to)
     end
 end
 
+-- Suspects that this worker may not take stay where they are, so that it finds them as soon as it
+-- may; so many more entries are looked at.
+local suspects_passed, most_passed = 0, 256
 local ids
 if only == '' then
-    ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, limit)
+    ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0,
+        limit + (may_take_suspect and 0 or most_passed))
 else
     ids = { only }
 end
@@ -42,7 +46,7 @@ end
 local claimed, foreign, bytes = {}, {}, 0
 for _, id in ipairs(ids) do
     local key = prefix .. id
-    if bytes > max_bytes then
+    if bytes > max_bytes or #claimed >= limit then
         break
     end
     local had = redis.call('HMGET', key, 'state', 'claims', 'deaths', 'claimed', 'worker', 'v')
@@ -69,9 +73,9 @@ for _, id in ipairs(ids) do
         redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
         move('running', 'failed')
     elseif deaths + (died and 1 or 0) >= max_deaths - 1 and max_deaths > 1 and not may_take_suspect and only == '' then
-        -- its next death would fail it: it must not share a worker with another such delivery,
-        -- so that each death is held against one of them only
-        redis.call('ZADD', queue, 'XX', now + 250, id)
+        -- a suspect: its next death would fail it, so it must not share a worker with another one,
+        -- and each death is held against one of them only
+        suspects_passed = suspects_passed + 1
     elseif only ~= '' and died and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then
         -- asked for by id, but another worker's lease still holds
     else
@@ -93,7 +97,8 @@ for _, id in ipairs(ids) do
     end
 end
 
-local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+-- What this worker must leave is no reason for it to look again: it will, when its own suspect ends.
+local head = redis.call('ZRANGE', queue, suspects_passed, suspects_passed, 'WITHSCORES')
 local due = head[2] and math.floor(tonumber(head[2])) or -1
 if #head > 0 and due <= now and redis.call('LLEN', wake) == 0 then
     redis.call('LPUSH', wake, 1)

@@ -53,7 +53,7 @@ async def second(event: Any, gl: Any) -> None:
     if kind == "sleeps":
         await asyncio.sleep(_chance() * 2)
     if kind == "blocks":
-        time.sleep(_chance() * 0.5)  # noqa: ASYNC251 - what it is for
+        time.sleep(_chance() * 0.2)  # noqa: ASYNC251 - what it is for
     if kind == "kills":
         os._exit(9)
     _write("end")

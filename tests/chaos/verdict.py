@@ -52,7 +52,8 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, killed
         "tries lost with a worker": sum(
             one.ending is Ending.DIED for record in records.values() for one in record.history
         ),
-        "worst time from kill to re-run, s": _worst_rerun_s(records, killed),
+        "worst time from kill to re-run, s": _worst_rerun_s(records, killed, deaths=1),
+        "the same for suspects (one at a time), s": _worst_rerun_s(records, killed, deaths=2),
     }
     return verdict
 
@@ -89,11 +90,15 @@ def _runs(log: Path) -> dict[str, list[tuple[str, str, int]]]:
     return runs
 
 
-def _worst_rerun_s(records: dict[str, Record], killed: dict[int, int]) -> float:
-    """Return how long after its worker's kill a delivery was claimed again, at worst."""
+def _worst_rerun_s(records: dict[str, Record], killed: dict[int, int], *, deaths: int) -> float:
+    """Return how long after its worker's kill, its *deaths*-th in a row, a delivery was claimed again."""
     waits = []
     for record in records.values():
+        in_a_row = 0
         for one_try in record.history:
+            in_a_row = in_a_row + 1 if one_try.ending is Ending.DIED else 0
+            if in_a_row != deaths:
+                continue
             pid = int(one_try.worker.split("-")[-2]) if one_try.worker.count("-") >= 2 else 0
             if one_try.ending is Ending.DIED and pid in killed and one_try.ended_ms:
                 waits.append((one_try.ended_ms - killed[pid]) / 1000)

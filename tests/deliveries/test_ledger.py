@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from deliveries.claims import Settlement
 from deliveries.connection import is_redis_away
 from deliveries.delivery import Ending, Outcome, Result, State, Try
 from deliveries.leasing import renew, renew_script
-from deliveries.ledger import Settlement
 from tests.fakes import a_delivery, until
 
 LEASE_MS = 10_000

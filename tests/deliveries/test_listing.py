@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from deliveries.claims import Settlement
 from deliveries.delivery import Ending, Outcome, Result, State, Try
-from deliveries.ledger import Settlement
 from deliveries.listing import Filter
 from tests.fakes import a_delivery
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from deliveries.claims import Settlement
 from deliveries.delivery import State
-from deliveries.ledger import Settlement
 from deliveries.retention import DAY_MS, Keep, prune
 from tests.fakes import a_delivery
 
