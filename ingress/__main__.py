@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from ingress.starting import start_faults
 
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import NoReturn
 
 log = structlog.get_logger("ingress")
 
@@ -45,17 +48,34 @@ class Server(uvicorn.Server):
         loop.call_soon_threadsafe(loop.call_later, self._delay_s, super().handle_exit, sig, frame)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; on all addresses of both kinds for the host ``::``.
+
+    :raises OSError: when the port is taken or the host is none of this machine's.
+    """
+    is_ipv6 = ":" in host
+    return socket.create_server(
+        (host, port),
+        family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
+        backlog=2048,
+        dualstack_ipv6=is_ipv6 and socket.has_dualstack_ipv6(),
+    )
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; requests in flight are answered first. Gives the exit code."""
     settings = load_or_exit(start_faults)
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as exc:
+        sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {exc.strerror or exc}\n")
+        return 1
     logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
     stopping: list[Server] = []
     app = create_app(settings, is_stopping=lambda: any(server.is_stopping for server in stopping))
     server = Server(
         uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -64,8 +84,15 @@ def main() -> int:
         delay_s=settings.shutdown_delay_s,
     )
     stopping.append(server)
-    server.run()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end_well)
+    server.run(sockets=[listening])
     return 0 if server.started else 1
+
+
+def _end_well(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End with exit code 0: uvicorn raises the signal that stopped it once more when all is answered."""
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ class Spool:
                 for answer in answers:
                     if isinstance(answer, BaseException):
                         raise answer
+            if drained:
+                await self._in_thread(self._file.give_back)
         return drained
 
     async def _put(self, batch: Sequence[tuple[str, bytes]]) -> list[bool]:

@@ -2,13 +2,15 @@
 
 Each row has a checksum, since SQLite has none on its pages; a row that does not fit is moved to
 ``set_aside``. A file that SQLite itself cannot read is renamed, and what can still be read of it
-goes into a new one. Blocking; to be used from one thread.
+goes into a new one. Deleting from a database takes room as well, so a ballast file keeps some for
+the day when the disk is full. Blocking; to be used from one thread.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ PAGE_BYTES: Final = 4096
 _BUSY_S: Final = 0.8  # another process's fsync; an answer is due within 2 s
 _WAL_BYTES: Final = 32 * 1024 * 1024
 _CHECKSUM_BYTES: Final = 16
+BALLAST: Final = "ballast"
+_BALLAST_BYTES: Final = 2 * 1024 * 1024
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS spooled (
     place INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,6 +81,7 @@ class SpoolFile:
         """Open the file, or make it, and prove that it can be written."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._do(lambda database: database.executescript("BEGIN IMMEDIATE; COMMIT;"))
+        self._take_ballast()
 
     def close(self) -> None:
         """Close it."""
@@ -127,7 +132,7 @@ class SpoolFile:
                 database.executemany("DELETE FROM spooled WHERE place = ?", [(place,) for place in places])
 
         if places:
-            self._do(delete)
+            self._do_with_ballast(delete)
 
     def set_aside(self, place: int, reason: str) -> None:
         """Take a damaged row out of the way, without throwing it away."""
@@ -141,7 +146,18 @@ class SpoolFile:
                 )
                 database.execute("DELETE FROM spooled WHERE place = ?", (place,))
 
-        self._do(move)
+        self._do_with_ballast(move)
+
+    def give_back(self) -> None:
+        """Give the disk back what an emptied spool no longer needs."""
+
+        def shrink(database: sqlite3.Connection) -> None:
+            if database.execute("SELECT 1 FROM spooled LIMIT 1").fetchone() is None:
+                database.execute("VACUUM")
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        self._do_with_ballast(shrink)
+        self._take_ballast()
 
     def depth(self) -> Depth:
         """Return how full it is."""
@@ -171,6 +187,33 @@ class SpoolFile:
             self._replace(str(exc))
         return work(self._connected())
 
+    def _do_with_ballast(self, work: Callable[[sqlite3.Connection], Returned]) -> Returned:
+        """Do *work* that must succeed on a full disk, too, since it ends in less being on it."""
+        try:
+            return self._do(work)
+        except sqlite3.OperationalError:
+            ballast = self._directory / BALLAST
+            if not ballast.exists():
+                raise
+            log.warning("the spool's disk is full; its ballast is dropped", directory=str(self._directory))
+            ballast.unlink(missing_ok=True)
+            return self._do(work)
+
+    def _take_ballast(self) -> None:
+        """Make the ballast file where there is room for it."""
+        ballast = self._directory / BALLAST
+        if ballast.exists():
+            return
+        trial = self._directory / f"{BALLAST}-{os.getpid()}"
+        try:
+            with trial.open("wb") as file:
+                file.write(bytes(_BALLAST_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            trial.replace(ballast)
+        except OSError:
+            trial.unlink(missing_ok=True)
+
     def _connected(self) -> sqlite3.Connection:
         """Return the connection; a new one when another process has replaced the file."""
         with contextlib.suppress(FileNotFoundError):
@@ -182,6 +225,8 @@ class SpoolFile:
             database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=FULL")
+            # Debian's SQLite overwrites what is deleted, which takes as much room again
+            database.execute("PRAGMA secure_delete=FAST")
             database.execute(f"PRAGMA max_page_count={max(16, self._max_bytes // PAGE_BYTES)}")
             database.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
             database.executescript(_SCHEMA)
