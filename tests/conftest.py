@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ from deliveries.settings import Settings, load
 from tests.audit import audit
 from tests.fakes import until
 from tests.processes import Processes
+from worker.app import make_engine, make_parts, worker_name
 
 PAYLOADS = Path(__file__).resolve().parents[2] / "shared" / "payloads"
 
@@ -129,3 +131,26 @@ def processes(tmp_path, redis_url):
     started = Processes(tmp_path, REDIS_URL=redis_url)
     yield started
     started.stop_all()
+
+
+@pytest.fixture
+async def start_worker(make_settings):
+    """Gives a coroutine function that starts a worker with a router and settings; all end with the test."""
+    running = []
+
+    async def start(router, *, burst=False, **given):
+        settings = make_settings(**given)
+        name = worker_name()
+        parts = make_parts(settings, router, name=name)
+        engine = make_engine(settings, parts, name=name, burst=burst, handle_signals=False)
+        task = asyncio.create_task(engine.async_run())
+        running.append((engine, parts, task))
+        return engine
+
+    yield start
+    for engine, parts, task in running:
+        if engine._pool is not None:
+            await engine.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await parts.close()

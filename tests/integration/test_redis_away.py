@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 
 import httpx
@@ -123,9 +124,20 @@ def break_by_making_it_a_replica(own_redis):
     return mend
 
 
+def break_by_sleeping(own_redis):
+    def sleep():
+        with sync_redis.Redis.from_url(own_redis.url) as client:
+            client.execute_command("DEBUG", "SLEEP", "5")
+
+    sleeping = threading.Thread(target=sleep)
+    sleeping.start()
+    return sleeping.join
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
+        break_by_sleeping,
         break_by_stopping,
         break_by_killing,
         break_by_freezing,
@@ -161,6 +173,21 @@ async def test_every_answer_is_2xx_and_all_is_handled_afterwards(yard, own_redis
             lambda name=name: yard.log(name).count("Redis is back") == yard.log(name).count("Redis is away")
         )
     assert yard.log(f"ingress-{httpx.URL(url).port}").count("Redis is away") == 1
+
+
+async def test_killed_connections_and_forgotten_scripts_cost_nothing(yard, own_redis):
+    _, url = yard.ingress()
+    worker = yard.worker()
+    ids = [f"d-{number}" for number in range(60)]
+    with sync_redis.Redis.from_url(own_redis.url) as breaker:
+        async with httpx.AsyncClient(timeout=10) as client:
+            for number, delivery_id in enumerate(ids):
+                if number % 10 == 5:
+                    breaker.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                    breaker.script_flush()
+                assert await post(client, url, delivery_id) == 202
+    await all_handled(own_redis, ids)
+    assert worker.poll() is None
 
 
 async def test_what_was_spooled_survives_kill_9_of_the_ingress(yard, own_redis):
