@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gidgetlab.exceptions import BadRequest
-from gidgetlab.sansio import Event
 
 from deliveries.delivery import DELIVERY_ID, Delivery
+from deliveries.events import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from gidgetlab.sansio import Event
 
 KEPT_HEADERS: Final = (
     "x-gitlab-event-uuid",
@@ -101,11 +103,8 @@ def parse(name: str, content_type: str | None, body: bytes) -> Event | Rejected:
     gidgetlab raises ``BadRequest`` (415) for wrong content types and malformed bodies alike; what
     it came from tells them apart.
     """
-    headers = {"x-gitlab-event": name}
-    if content_type is not None:
-        headers["content-type"] = content_type
     try:
-        return Event.from_http(headers, body)
+        return read_event(name, content_type, body)
     except BadRequest as exc:
         return _why(exc.__cause__, content_type)
     except RecursionError:

@@ -25,11 +25,11 @@ from deliveries.settings import load_or_exit
 from worker.gitlab import DeliveryGitLabAPI, open_client
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from deliveries.settings import Settings
 
-_FIELD: Final = re.compile(r"(?P<key>[^=:]+|[^=]+?)(?P<how>:=|=)(?P<value>.*)", re.DOTALL)
+_FIELD: Final = re.compile(r"(?P<key>[^=:][^=]*?)(?P<how>:=|=)(?P<value>.*)", re.DOTALL)
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _FAILED: Final = 1
@@ -109,8 +109,13 @@ async def answer_of(call: ApiCall, gl: DeliveryGitLabAPI) -> Any:
         return await gl.getitem(call.path, _as_query(call.fields))
     if call.method == "HEAD":
         return dict(await gl.head(call.path, _as_query(call.fields)))
-    send = {"POST": gl.post, "PUT": gl.put, "PATCH": gl.patch, "DELETE": gl.delete}[call.method]
-    return await send(call.path, data=call.fields or b"")
+    senders: dict[str, Callable[..., Awaitable[Any]]] = {
+        "POST": gl.post,
+        "PUT": gl.put,
+        "PATCH": gl.patch,
+        "DELETE": gl.delete,
+    }
+    return await senders[call.method](call.path, data=call.fields or b"")
 
 
 def _as_query(fields: dict[str, Any]) -> dict[str, Any]:
@@ -125,8 +130,8 @@ def why_it_failed(exc: Exception, *, gitlab_url: str) -> str:
     if isinstance(exc, HTTPException):
         status = getattr(exc, "status_code", None)
         said = " ".join(str(arg) for arg in exc.args if arg) or type(exc).__name__
-        status_text = str(int(status)) if status is not None else ""
-        return f"GitLab at {gitlab_url} answered {status_text} {said}".replace("  ", " ")
+        number = str(int(status)) if status is not None else ""
+        return f"GitLab at {gitlab_url} answered {said if said.startswith(number) else f'{number} {said}'}"
     if isinstance(exc, httpx.TransportError):
         return f"GitLab at {gitlab_url} does not answer: {str(exc) or type(exc).__name__}. Is GL_URL right?"
     return f"The answer of GitLab at {gitlab_url} cannot be read: {type(exc).__name__}: {exc}"

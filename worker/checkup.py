@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -86,15 +86,11 @@ async def gitlab_report(gl: DeliveryGitLabAPI, settings: Settings) -> dict[str, 
 
 async def _look_at_token(gl: DeliveryGitLabAPI, token: dict[str, Any]) -> None:
     """Add what the token says of itself, as far as it may."""
-    try:
+    with suppress(*_TROUBLE):  # an OAuth token, or a GitLab before 15.5
         found = await gl.getitem("/personal_access_tokens/self")
         token |= {"scopes": _field(found, "scopes"), "expires_at": _field(found, "expires_at")}
-    except _TROUBLE:
-        pass  # an OAuth token, or a GitLab before 15.5
-    try:
+    with suppress(*_TROUBLE):  # a token without read_user
         token["user"] = _field(await gl.getitem("/user"), "username")
-    except _TROUBLE:
-        pass  # a token without read_user
 
 
 def _field(answer: Any, name: str) -> Any:

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from gidgetlab.sansio import Event
 
 from deliveries.claims import Settlement
 from deliveries.delivery import Ending, Outcome, Record, Result, State, Try
+from deliveries.events import read_event
 from hookyard import RunningDelivery
 from worker.handling import Terms, now_ms, run_handler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from gidgetlab.sansio import Event
 
     from worker.leases import LeaseKeeper
     from worker.router import Finder, Handler
@@ -70,7 +72,7 @@ class Run:
         """
         delivery = self.record.delivery
         try:
-            event = rebuild(delivery.event, delivery.content_type, delivery.body)
+            event = read_event(delivery.event, delivery.content_type, delivery.body)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this worker
             error = f"the event could not be rebuilt: {type(exc).__name__}: {exc}"
             self.log.error("delivery cannot be run", error=type(exc).__name__)
@@ -186,11 +188,3 @@ class Run:
             outcomes=tuple(self._outcomes),
             carried=tuple(standing for name, standing in self._before.items() if name not in ran),
         )
-
-
-def rebuild(name: str, content_type: str | None, body: bytes) -> Event:
-    """Return the event that gidgetlab makes of the stored request; equal to what the ingress parsed."""
-    headers = {"x-gitlab-event": name}
-    if content_type is not None:
-        headers["content-type"] = content_type
-    return Event.from_http(headers, body)

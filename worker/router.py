@@ -12,6 +12,7 @@ import functools
 import importlib
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class Handler:
 class _Matchable(Event):
     """An event as gidgetlab's matching can bear it."""
 
-    @property
+    @cached_property
     def object_attributes(self) -> dict[str, Any]:
         """The attributes that can be compared; none where the body has none."""
         attributes = self.data.get("object_attributes") if isinstance(self.data, dict) else None

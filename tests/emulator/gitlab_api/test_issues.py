@@ -129,7 +129,7 @@ async def test_lists_are_filtered(web: httpx.AsyncClient) -> None:
         ("GET", "/api/v4/projects/no%2Fwhere/issues/1", None, 404, {"message": "404 Project Not Found"}),
     ],
 )
-async def test_refusals_are_in_gitlabs_words(  # noqa: PLR0917 - a table's columns
+async def test_refusals_are_in_gitlabs_words(
     web: httpx.AsyncClient, method: str, path: str, body: object, status: int, answer: object
 ) -> None:
     """Status and body, as clients match on them."""
