@@ -10,7 +10,7 @@ import typer
 from console.screen import WRONG_USE, now_ms, stop
 from console.times import parse_moment
 from deliveries.delivery import Record, State
-from deliveries.listing import Filter
+from deliveries.pages import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ import typer
 from console import choosing, views, words
 from console.client import Books, with_books
 from console.screen import FAILED, WRONG_USE, note, now_ms, show, show_json, stop
-from deliveries.listing import Filter
+from deliveries.pages import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,11 @@ from rich.live import Live
 from console import choosing, shapes, views, words
 from console.client import Books, with_books
 from console.screen import WRONG_USE, now_ms, screen, show, show_json, stop
-from deliveries.listing import Filter
+from deliveries.pages import Filter
 
 if TYPE_CHECKING:
     from deliveries.delivery import Record
-    from deliveries.listing import Page, Stats
+    from deliveries.pages import Page, Stats
 
 _WATCH_S: Final = 1.0
 _CURSOR: Final = re.compile(r"\d{1,16}:.+")

@@ -9,7 +9,7 @@ from console.times import iso
 from deliveries.delivery import FINISHED, WAITING, Outcome, Record, State, Try
 
 if TYPE_CHECKING:
-    from deliveries.listing import Page, Stats
+    from deliveries.pages import Page, Stats
 
 
 def delivery(record: Record) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deliveries.delivery import Outcome, Try
-    from deliveries.listing import Page, Stats
+    from deliveries.pages import Page, Stats
 
 _EVENT: Final = 18
 _FIXED: Final = len("23 h 59 min ago") + _EVENT + len("succeeded") + len("tries") + 6 * len("  ")

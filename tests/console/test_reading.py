@@ -10,7 +10,7 @@ from rich.console import Console
 
 from console import views
 from deliveries.delivery import Ending, State
-from deliveries.listing import Filter
+from deliveries.pages import Filter
 from tests.console.conftest import an_outcome, process_environment
 
 ID = "3f6c2b1a-1111-2222-3333-444455556666"

@@ -6,7 +6,7 @@ import pytest
 
 from deliveries.claims import Settlement
 from deliveries.delivery import Ending, Outcome, Result, State, Try
-from deliveries.listing import Filter
+from deliveries.pages import Filter
 from tests.fakes import a_delivery
 
 
