@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import itertools
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,10 @@ async def run(directory: Path, *, deliveries: int, seed: int, rate: float, every
     chance = random.Random(seed)
     yard = Yard(directory)
     faults = Faults(yard, random.Random(seed + 1), every_s=every_s)
+    task = asyncio.current_task()
+    assert task is not None
+    # told to stop, it stops what it started
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await asyncio.to_thread(yard.start)
     keeping = asyncio.create_task(yard.keep_running(random.Random(seed + 2)))
     try:
