@@ -5,6 +5,7 @@ Rule: the only place that opens Redis clients, and that prints a URL (never with
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -43,10 +45,11 @@ REDIS_AWAY: Final = (
     RedisTimeoutError,
     BusyLoadingError,
     ClusterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
 )
-"""What redis-py raises while Redis cannot be reached or cannot take a write: worth trying again later."""
+"""What redis-py raises while Redis cannot be reached or does not take our writes: worth trying again."""
 
 _AWAY_CODES: Final = (
     "OOM",
@@ -55,6 +58,7 @@ _AWAY_CODES: Final = (
     "MASTERDOWN",
     "NOREPLICAS",
     "MISCONF",
+    "NOPERM",
     "BUSY",
     "UNKILLABLE",
 )
@@ -76,6 +80,7 @@ _SENTINEL: Final = "redis+sentinel://"
 _ADDRESS: Final = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
+_STOP_AGAIN_S: Final = 0.1
 _HIGHEST_PORT: Final = 65535
 _ENCODE: Final = "; write / as %2F, # as %23, ? as %3F and @ as %40 in a password"
 
@@ -238,3 +243,16 @@ async def close(client: ArqRedis) -> None:
     manager = getattr(client.connection_pool, "sentinel_manager", None)
     for sentinel in manager.sentinels if manager else ():
         await sentinel.aclose(close_connection_pool=True)
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel a task that talks to Redis, and return once it has ended; what it raised is raised here.
+
+    One cancellation is not enough: redis-py has ``asyncio.wait_for`` in every command, which on Python
+    3.11 loses one that comes just as the command is done (CPython issue 86296; 3.12 mended it).
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_STOP_AGAIN_S)
+    if not task.cancelled():
+        task.result()

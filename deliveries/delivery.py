@@ -188,6 +188,9 @@ class Record:
 
 
 def one_line(text: str, limit: int = ERROR_LIMIT) -> str:
-    """Return *text* on one line of at most *limit* characters, for lists and logs."""
-    flat = " ".join(text.split())
+    """Return *text* on one line of at most *limit* characters, for lists and logs.
+
+    Half a surrogate pair, which JSON may hold and UTF-8 may not, is written as its escape.
+    """
+    flat = " ".join(text.encode(errors="backslashreplace").decode().split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -6,7 +6,9 @@ wheel; never an imitation, so what runs on a laptop is what runs in production.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import os
 import re
 import shutil
 import socket
@@ -15,12 +17,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import redis
 
 OLDEST: Final = (6, 2)
 _UNIX_PATH_LIMIT: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 _START_S: Final = 20.0
+_LOCK_S: Final = 1.0  # a server that was just killed may have a child that rewrites the append-only file
 
 
 class NoRedisServer(Exception):
@@ -100,12 +104,12 @@ class EmbeddedRedis:
     def __init__(
         self, directory: Path, *, server: Server, port: int | None = None, options: tuple[str, ...] = ()
     ) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()
         self.server = server
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        socket_path = directory / "redis.sock"
-        if port is None and len(str(socket_path)) > _UNIX_PATH_LIMIT:
+        socket_path = self.directory / "redis.sock"
+        if port is None and len(os.fsencode(socket_path)) > _UNIX_PATH_LIMIT:
             port = 0
         self.port = free_port() if port == 0 else port
         self.socket_path = socket_path if port is None else None
@@ -113,7 +117,9 @@ class EmbeddedRedis:
     @property
     def url(self) -> str:
         """``REDIS_URL`` of this server."""
-        return f"unix://{self.socket_path}?db=0" if self.socket_path else f"redis://127.0.0.1:{self.port}/0"
+        if self.socket_path:
+            return f"unix://{quote(os.fsencode(self.socket_path))}?db=0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int | None:
@@ -121,10 +127,12 @@ class EmbeddedRedis:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it and wait until it has read its append-only file and answers.
+        """Start it and wait until it has read its append-only file and answers; nothing if it runs.
 
-        :raises NoRedisServer: when it does not, with the end of its log.
+        :raises NoRedisServer: when it does not, with the end of its log; when another runs in *directory*.
         """
+        if self._process is not None and self._process.poll() is None:
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         log = self.directory / "redis.log"
         place = (
@@ -135,26 +143,58 @@ class EmbeddedRedis:
         command = [str(self.server.path), *place, "--dir", str(self.directory), "--logfile", str(log)]
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
         command += ["--daemonize", "no", *self._options]
-        # a session of its own: the terminal's Ctrl-C is for `up`, which stops Redis last
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        lock = self._lock()
+        try:
+            # a session of its own: the terminal's Ctrl-C is for `up`, which stops Redis last
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{self._process.pid}\n".encode(), 0)
+        finally:
+            os.close(lock)
+        self._wait_until_it_answers(self._process, log)
+
+    def _lock(self) -> int:
+        """Return a file descriptor whose lock the server inherits and holds for as long as it lives.
+
+        Two servers that append to the same file would spoil it, and the second would take the first
+        one's socket away.
+        """
+        path = self.directory / "redis.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + _LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+                os.close(lock)
+                message = f"a Redis server already runs in {self.directory} (process {holder}); stop it first"
+                raise NoRedisServer(message) from None
+            return lock
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], log: Path) -> None:
         deadline = time.monotonic() + _START_S
         with redis.Redis.from_url(self.url, socket_timeout=2) as client:
             while True:
                 try:
                     client.ping()
+                    if client.info("server")["process_id"] == process.pid:  # not another one on this port
+                        return
                 except redis.exceptions.BusyLoadingError:
                     deadline = max(deadline, time.monotonic() + 1)  # a long append-only file takes its time
                 except (redis.exceptions.RedisError, OSError):
                     pass
-                else:
-                    return
-                if self._process.poll() is not None or time.monotonic() > deadline:
+                if process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
                     message = f"{self.server} did not start; the end of {log}:\n{_tail(log)}"
                     raise NoRedisServer(message)

@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 class GroupCommit(Generic[Item, Answer]):
     """Calls *flush* with all items that wait, one call at a time, in order of arrival.
 
+    An item whose caller is cancelled before its turn is not sent; one that is under way may arrive.
+
     :param flush: takes items, gives one answer each, in the same order. What it raises reaches
         everybody in that batch, and nobody else.
     :param max_items: most items of one call, so that one call never holds Redis up for long.
@@ -50,31 +52,36 @@ class GroupCommit(Generic[Item, Answer]):
         return await future
 
     async def _run(self) -> None:
+        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
         try:
-            while self._waiting:
-                batch = self._next_batch()
+            while batch := self._next_batch():
                 try:
                     answers = await self._flush([item for item, _ in batch])
+                    answered = list(zip(batch, answers, strict=True))
                 except Exception as exc:  # noqa: BLE001 - handed on to those who wait
                     for _, future in batch:
                         if not future.done():
                             future.set_exception(exc)
                 else:
-                    for (_, future), answer in zip(batch, answers, strict=True):
+                    for (_, future), answer in answered:
                         if not future.done():  # its caller may have been cancelled
                             future.set_result(answer)
         finally:
             self._flusher = None
-            for _, future in self._waiting:  # only when this task itself was cancelled
+            for _, future in (*batch, *self._waiting):  # only when this task itself was cancelled
                 future.cancel()
+            self._waiting.clear()
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        """Return who goes next; what nobody waits for any more is dropped."""
         batch: list[tuple[Item, asyncio.Future[Answer]]] = []
         size = 0
         while self._waiting and len(batch) < self._max_items:
-            item, _ = self._waiting[0]
-            size += self._size(item) if self._size else 0
-            if batch and size > self._max_bytes:
-                break
-            batch.append(self._waiting.popleft())
+            item, future = self._waiting[0]
+            if not future.done():
+                size += self._size(item) if self._size else 0
+                if batch and size > self._max_bytes:
+                    break
+                batch.append((item, future))
+            self._waiting.popleft()
         return batch

@@ -6,6 +6,7 @@ and httpx alike.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from typing import TextIO
+
+    from structlog.typing import ExcInfo, Processor
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -40,7 +43,11 @@ def configure(process: str, *, level: str = "info", log_format: str = "auto") ->
             structlog.processors.JSONRenderer(),
         ]
     else:
-        rendering = [structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0)]
+        # its own choice of tracebacks shows the values of local variables: bodies, secrets
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=True, pad_event_to=0, exception_formatter=_plain_traceback
+        )
+        rendering = [_without_controls, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -62,7 +69,7 @@ def configure(process: str, *, level: str = "info", log_format: str = "auto") ->
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
     for name, quietest in _NOISY.items():
-        logging.getLogger(name).setLevel(max(_LEVELS[level], quietest) if level != "debug" else logging.DEBUG)
+        logging.getLogger(name).setLevel(max(_LEVELS[level], quietest))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []
@@ -70,7 +77,7 @@ def configure(process: str, *, level: str = "info", log_format: str = "auto") ->
 
 
 _NOISY = {
-    # one line per request each, and httpx's holds the query string
+    # one line per request each, with its query string, which can hold a token: not even at level debug
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "uvicorn.access": logging.WARNING,
@@ -84,3 +91,25 @@ def _add(name: str, value: str) -> Processor:
         return event
 
     return add
+
+
+def _without_controls(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Escape what would make a terminal do something; JSON does so by itself."""
+    return {name: _visible(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def _plain_traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    out.write(_visible(plain.getvalue()))

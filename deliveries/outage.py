@@ -25,7 +25,8 @@ class Outage:
         """Note that Redis did not do what it was asked to."""
         if self._since is None:
             self._since = time.monotonic()
-            self._log.error("Redis is away", error=f"{type(error).__name__}: {error}")
+            words = str(error) or "no answer in time"
+            self._log.error("Redis is away", error=f"{type(error).__name__}: {words}")
 
     def found(self) -> None:
         """Note that it did."""

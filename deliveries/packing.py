@@ -97,7 +97,8 @@ def pack_try(one_try: Try) -> bytes:
     facts["outcomes"] = [_set_fields(outcome) for outcome in one_try.outcomes]
     if one_try.carried:
         facts["carried"] = [_set_fields(standing) for standing in one_try.carried]
-    return bytes(msgpack.packb(facts))
+    # a handler's error may quote JSON that holds half a surrogate pair, which UTF-8 has no bytes for
+    return bytes(msgpack.packb(facts, unicode_errors="backslashreplace"))
 
 
 def unpack_try(packed: bytes) -> Try:
@@ -134,6 +135,10 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
     :param due_ms: the delivery's score in the queue, ``None`` when it is not in it.
     :raises ValueError: when a newer version wrote it, or something is not as this version writes it.
     """
+    missing = [name.decode() for name in (b"state", b"meta") if name not in stored]
+    if missing:
+        message = f"the record of delivery {delivery_id} has no {' and no '.join(missing)}"
+        raise ValueError(message)
     state = State(stored[b"state"].decode())
     claims = _number(stored, b"claims", 0)
     return Record(

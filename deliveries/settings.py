@@ -58,7 +58,7 @@ def _split(value: object) -> object:
 
 
 def _not_kubernetes(value: object) -> object:
-    """Pass over ``tcp://10.0.0.1:80``, which Kubernetes puts into HOOKYARD_PORT for a Service named hookyard."""
+    """Pass over the ``tcp://10.0.0.1:80`` that Kubernetes injects for a Service named hookyard."""
     return _DEFAULT_PORT if isinstance(value, str) and "://" in value else value
 
 
@@ -232,7 +232,7 @@ def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
         faults = {str(error["loc"][0]): _fault(error) for error in exc.errors()}
     defaults = {variable(name): field.default for name, field in Settings.model_fields.items()}
     usable = {**given, **{name: defaults[name] for name in faults}}
-    return Settings(**usable), faults  # type: ignore[arg-type]
+    return Settings(**usable), faults
 
 
 def _misfits(settings: Settings) -> list[str]:
@@ -240,9 +240,11 @@ def _misfits(settings: Settings) -> list[str]:
     if settings.lease_s >= 3 * settings.redis_timeout_s:
         return []
     return [
-        f"HOOKYARD_LEASE_S={settings.lease_s:g} cannot be kept: it is renewed every third of it, and one "
-        f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={settings.redis_timeout_s:g}; "
-        f"set it to {3 * settings.redis_timeout_s:g} or more"
+        (
+            f"HOOKYARD_LEASE_S={settings.lease_s:g} cannot be kept: it is renewed every third of it, and one "
+            f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={settings.redis_timeout_s:g}; "
+            f"set it to {3 * settings.redis_timeout_s:g} or more"
+        )
     ]
 
 

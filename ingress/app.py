@@ -7,7 +7,6 @@ GitLab would come back with a GET.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 import uuid
@@ -21,11 +20,17 @@ from starlette.routing import Route
 from starlette.websockets import WebSocketClose
 
 from deliveries import logs
-from deliveries.connection import close, open_redis
+from deliveries.connection import close, open_redis, stop
 from deliveries.ledger import Ledger
 from deliveries.metrics import CONTENT_TYPE, IngressMetrics
 from deliveries.queue import Names
-from deliveries.settings import Settings, decode_signing_token, ingress_faults, load_or_exit
+from deliveries.settings import (
+    Settings,
+    decode_signing_token,
+    ingress_faults,
+    load_or_exit,
+    unknown_variables,
+)
 from ingress import authenticity, reception
 from ingress.body import Holding, NotRead, TooBusy, TooLarge, TooSlow, let_go, read_body
 from ingress.keeping import CannotKeep, Keeper, Kept
@@ -72,6 +77,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        for warning in unknown_variables():
+            log.warning(warning)
         if spool is not None:
             await spool.open()
         looking_after = asyncio.create_task(keeper.look_after(), name="look-after")
@@ -83,9 +90,7 @@ def create_app(
             signing_tokens=len(settings.signing_tokens),
         )
         yield
-        looking_after.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking_after
+        await stop(looking_after)
         if spool is not None:
             await spool.close()
         await close(redis)

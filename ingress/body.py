@@ -24,6 +24,9 @@ LET_GO_S: Final = 2.0
 REQUEST_BYTES: Final = 8 * 1024
 """What a request counts for beside its body."""
 
+AHEAD: Final = 16
+"""Room is taken for so many times what has arrived of a body, up to what its Content-Length says."""
+
 
 class NotRead(Exception):
     """There is no whole body; what came in the way."""
@@ -61,6 +64,14 @@ class Room:
         self._holding.held_bytes += count
         self.held_bytes += count
 
+    def grow_to(self, total: int) -> None:
+        """Hold *total* bytes, if it is more than now.
+
+        :raises TooBusy: when that is too much, all requests together.
+        """
+        if total > self.held_bytes:
+            self.take(total - self.held_bytes)
+
     def look_for(self, count: int) -> None:
         """Return when there is room for *count* bytes more just now.
 
@@ -92,8 +103,9 @@ async def read_body(
 ) -> bytes:
     """Return the body.
 
-    :param content_length: the header. What says too much is turned away before anything is read; room
-        is taken only for what arrives, so that announcing much and sending nothing keeps nobody out.
+    :param content_length: the header. What says too much is turned away before anything is read. Room is
+        taken somewhat ahead of what arrives, so that of many large bodies some get through, and not all
+        a part of the way; but not for what is only said, or a few idle connections could shut the door.
     :param limit: bytes.
     :raises TooLarge, TooSlow, TooBusy, Disconnected: instead.
     """
@@ -104,7 +116,7 @@ async def read_body(
     room.look_for(said)
     try:
         async with asyncio.timeout(patience_s):
-            return await _read(receive, limit=limit, room=room)
+            return await _read(receive, said=said, limit=limit, room=room)
     except TimeoutError:
         raise TooSlow from None
 
@@ -122,18 +134,18 @@ async def let_go(receive: Receive, *, patience_s: float = LET_GO_S) -> None:
                 _, more = _chunk(await receive())
 
 
-async def _read(receive: Receive, *, limit: int, room: Room) -> bytes:
+async def _read(receive: Receive, *, said: int, limit: int, room: Room) -> bytes:
     body, more = _chunk(await receive())  # nearly always all of it: GitLab's bodies fit into one read
-    room.take(len(body))
     if more:
         parts = bytearray(body)
         while more and len(parts) <= limit:
+            room.grow_to(REQUEST_BYTES + max(len(parts), min(said, AHEAD * len(parts))))
             chunk, more = _chunk(await receive())
-            room.take(len(chunk))
             parts += chunk
         body = bytes(parts)
     if len(body) > limit:
         raise TooLarge
+    room.grow_to(REQUEST_BYTES + len(body))
     return body
 
 

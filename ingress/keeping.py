@@ -103,12 +103,20 @@ class Keeper:
         return Kept.IN_SPOOL if new else Kept.BEFORE
 
     async def look_after(self) -> None:
-        """Find Redis again when it was lost, and drain the spool; runs until it is cancelled."""
+        """Find Redis again when it was lost, and drain the spool; runs until it is cancelled.
+
+        It asks at once, so that a Redis that is not there is told at start and not at the first delivery.
+        """
+        asks = True
         while True:
-            if self._outage.is_on:
-                await self._ask_redis()
-            if self._spool is not None and not self._outage.is_on:
-                await self._drain(self._spool)
+            try:
+                if asks or self._outage.is_on:
+                    await self._ask_redis()
+                if self._spool is not None and not self._outage.is_on:
+                    await self._drain(self._spool)
+            except Exception:
+                log.exception("looking after the spool failed")
+            asks = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ASK_AGAIN_S if self._outage.is_on else LOOK_S):
                     await self._may_drain.wait()

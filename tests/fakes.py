@@ -41,3 +41,27 @@ async def until(condition: Callable[[], Any | Awaitable[Any]], *, within_s: floa
         if time.monotonic() > deadline:
             raise AssertionError(f"not so within {within_s} s: {condition}")
         await asyncio.sleep(0.01)
+
+
+class Chunks:
+    """A request's body as a server hands it to an ASGI app; a client that never goes away waits for ever.
+
+    :param then: what follows the chunks: ``"end"`` of the body, ``"disconnect"`` or ``"silence"``.
+    """
+
+    def __init__(self, *chunks: bytes, then: str = "end") -> None:
+        self.taken = 0
+        self._chunks = chunks
+        self._then = then
+
+    async def __call__(self) -> dict[str, Any]:
+        """What ``receive()`` gives; ``taken`` counts the chunks that were asked for."""
+        if self.taken < len(self._chunks):
+            chunk = self._chunks[self.taken]
+            self.taken += 1
+            more = self._then != "end" or self.taken < len(self._chunks)
+            return {"type": "http.request", "body": chunk, "more_body": more}
+        if self._then == "disconnect":
+            return {"type": "http.disconnect"}
+        await asyncio.Event().wait()
+        raise AssertionError

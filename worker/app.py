@@ -17,6 +17,7 @@ import structlog
 from deliveries.connection import is_redis_away, open_redis
 from deliveries.ledger import CLAIM_TIMEOUT_S, Ledger
 from deliveries.queue import Names
+from deliveries.settings import unknown_variables
 from worker.dispatch import Dispatcher
 from worker.engine import Engine
 from worker.gitlab import DeliveryGitLabAPI, open_client
@@ -121,6 +122,8 @@ def make_engine(
 
 async def serve(settings: Settings, router: Router, *, burst: bool = False) -> None:
     """Run a worker until a signal ends it; in burst mode until the queue is empty."""
+    for warning in unknown_variables():
+        log.warning(warning)
     name = worker_name()
     parts = make_parts(settings, router, name=name)
     await _await_redis(parts.ledger, settings)
@@ -138,6 +141,8 @@ async def serve(settings: Settings, router: Router, *, burst: bool = False) -> N
         await engine.close()
         await parts.close()
         log.info("worker stopped", worker=name)
+        if engine.tasks:
+            os._exit(0)  # Python would wait for ever for a handler that swallows its cancellation
 
 
 async def _await_redis(ledger: Ledger, settings: Settings) -> None:

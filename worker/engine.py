@@ -19,7 +19,7 @@ import structlog
 from arq.worker import Worker, func
 
 from deliveries import queue
-from deliveries.connection import close, is_redis_away
+from deliveries.connection import close, is_redis_away, stop
 from deliveries.delivery import State
 from deliveries.outage import Outage
 from worker.running import TASK_PREFIX, Running
@@ -42,6 +42,8 @@ log = structlog.get_logger("worker")
 
 CLAIM_LIMIT: Final = 64
 CRON_TICK_S: Final = 0.5
+CANCEL_S: Final = 10.0
+"""How long a handler may take to be cancelled before its worker ends without it."""
 
 
 class Engine(Worker):
@@ -89,6 +91,7 @@ class Engine(Worker):
         self._max_deaths = max_deaths
         self._next_due: float | None = None  # on the loop's clock
         self._stop_at: float | None = None  # on the loop's clock, once it drains
+        self._is_over = False
         self._outage = Outage(log)
         self._running = Running(
             ledger,
@@ -111,18 +114,23 @@ class Engine(Worker):
         watching = asyncio.create_task(self._wake_up.watch(), name="wake-up")
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
         try:
-            while not await self._turn():
+            while not self._is_over and not await self._turn():
                 pass
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            await stop(watching)
 
     async def close(self) -> None:
         """Hand back what still runs and leave nothing behind; Redis may be away."""
         if not self._handle_signals:
             self.handle_sig(signal.SIGUSR1)
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        gives_up = self.loop.time() + CANCEL_S
+        while self.tasks and self.loop.time() < gives_up:
+            # more than once: on Python 3.11 asyncio.wait_for can lose a cancellation (CPython 86296)
+            for task in self.tasks.values():
+                task.cancel()
+            await asyncio.wait(self.tasks.values(), timeout=0.25)
+        for delivery_id in self.tasks:
+            log.error("a handler does not let itself be cancelled", delivery_id=delivery_id)
         await asyncio.to_thread(self._leases.stop)
         try:
             await self.pool.delete(self.health_check_key)
@@ -142,6 +150,18 @@ class Engine(Worker):
             return
         self._stop_at = self.loop.time() + self._job_completion_wait + self._lease_ms / 1000
         super().handle_sig_wait_for_completion(signum)
+
+    async def _wait_for_tasks_to_complete(self, signum: signal.Signals) -> None:
+        """Wait as arq does, then end; see ``handle_sig``."""
+        await super()._wait_for_tasks_to_complete(signum)
+        self._is_over = True
+        self._wake_up.slot_freed()
+
+    def handle_sig(self, signum: signal.Signals) -> None:
+        """Stop at once: hand back what runs. The loop ends even if it misses its cancellation."""
+        self._is_over = True
+        self._wake_up.slot_freed()
+        super().handle_sig(signum)
 
     async def _turn(self) -> bool:
         """Claim, keep arq's housekeeping, wait for a reason to look again; ``True`` ends burst mode."""

@@ -7,6 +7,7 @@ lease was lost: then nothing is written, since the delivery is somebody else's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -134,10 +135,10 @@ class Running:
         writing = asyncio.ensure_future(
             settle(self._ledger, settlement, outage=self._outage, may_stop=self._may_stop)
         )
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
+        while not writing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([writing])
+        writing.result()
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state

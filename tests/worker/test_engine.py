@@ -11,6 +11,7 @@ import pytest
 from arq.cron import cron
 from gidgetlab.routing import Router
 
+from deliveries.connection import close
 from deliveries.delivery import Ending, Result, State
 from hookyard import GiveUp, RetryAfter, policy, running_delivery
 from tests.fakes import a_delivery, until
@@ -362,3 +363,29 @@ async def test_many_workers_fill_all_their_slots(start_worker, ledger, listing):
         return (await listing.stats()).states[State.SUCCEEDED] == 400
 
     await until(all_done)
+
+
+async def test_a_handler_that_swallows_its_cancellation_does_not_keep_the_worker(
+    start_worker, ledger, listing, monkeypatch
+):
+    monkeypatch.setattr("worker.engine.CANCEL_S", 0.5)
+    router, events, done = Router(), [], asyncio.Event()
+
+    @router.register("Push Hook")
+    async def stubborn(event, gl):
+        events.append("start")
+        while not done.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await done.wait()
+
+    engine = await start_worker(router, HOOKYARD_LEASE_S=1, HOOKYARD_REDIS_TIMEOUT_S=0.3)
+    await ledger.accept(a_delivery("d-1"))
+    await until(lambda: events)
+    left = list(engine.tasks.values())
+    await engine.close()
+    assert len(engine.tasks) == 1
+    assert (await listing.get("d-1")).state is State.RUNNING  # falls due when its lease ends
+    done.set()
+    for task in left:
+        await asyncio.wait([task], timeout=5)
+    await close(engine._ledger.redis)  # the task used it once more
