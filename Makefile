@@ -3,11 +3,11 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test chaos check format format-check lint types rules lock clean FORCE
+.PHONY: help install up test chaos bench check format format-check lint types rules lock clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
-CODE := ingress deliveries worker handlers console emulator hookyard.py tests
+CODE := ingress deliveries worker handlers console emulator hookyard.py tests bench
 
 # Passed on to pytest: make test ARGS="tests/worker -k backoff"
 ARGS ?=
@@ -34,6 +34,9 @@ test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
 DELIVERIES ?= 2000
 chaos: $(VENV)/dev.stamp  ## break things at random while deliveries flow (DELIVERIES=20000 SEED=1)
 	@$(BIN)/python -m tests.chaos --deliveries $(DELIVERIES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench: $(VENV)/bench.stamp  ## measure side by side with the alternatives (ARGS="--quick")
+	@$(BIN)/python -m bench $(ARGS)
 
 # From the fastest to the slowest, so that a slip shows in seconds.
 check: format-check lint types rules test  ## all that a change must pass: format, lint, types, rules, tests
@@ -72,6 +75,8 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	@$(UV_COMPILE) --group build --output-file requirements.txt
 	$(say) "requirements-dev.txt: the same and what the tests need"
 	@$(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(say) "requirements-bench.txt: the same and what the bench compares with"
+	@$(UV_COMPILE) --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
 
 clean:  ## remove .venv and caches (not .hookyard/, which holds deliveries)
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -117,4 +122,9 @@ $(VENV)/run.stamp: $(VENV)/made-in pyproject.toml requirements.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	$(say) "packages of requirements-dev.txt, wheels only"
 	@$(LOCKED) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/run.stamp requirements-bench.txt
+	$(say) "packages of requirements-bench.txt, wheels only"
+	@$(LOCKED) -r requirements-bench.txt
 	@touch $@
