@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMPRESS_FROM_BYTES: Final = 200
 
-_compressor = zstandard.ZstdCompressor(level=3)
+_compressor = zstandard.ZstdCompressor(level=1)
 _decompressor = zstandard.ZstdDecompressor()
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
 

@@ -78,6 +78,7 @@ def main() -> int:
             app,
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # nothing here asks who the client is: GitLab proves itself
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         ),

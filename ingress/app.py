@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from starlette.applications import Starlette
@@ -43,11 +43,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 RETRY_AFTER_S: Final = 10
-_ANSWERS: Final = {
-    Kept.IN_REDIS: Response(status_code=202),
-    Kept.IN_SPOOL: Response(status_code=202),
-    Kept.BEFORE: Response(status_code=200),
-}
+_HEADERS: Final = tuple((name, name.encode()) for name in reception.READ_HEADERS)
 
 log = structlog.get_logger("ingress")
 
@@ -121,7 +117,8 @@ def create_app(
     async def metrics(_request: Request) -> Response:
         return Response(receiver.metrics.text(), media_type=CONTENT_TYPE)
 
-    app = Starlette(
+    app = Ingress(
+        receiver,
         routes=[
             Route("/health", health),
             Route("/ready", ready),
@@ -134,11 +131,31 @@ def create_app(
     return app
 
 
+class Ingress(Starlette):
+    """The application. A webhook goes straight to its receiver; routing would cost as much as parsing."""
+
+    def __init__(self, receiver: Receiver, **options: Any) -> None:
+        super().__init__(**options)
+        self._receiver = receiver
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
+            await self._receiver(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 class Receiver:
     """``POST /``: one request in, one delivery kept, 202 out."""
 
     def __init__(self, settings: Settings, keeper: Keeper) -> None:
         self.metrics = IngressMetrics()
+        self._answers = {
+            kept: (Empty(status), self.metrics.requests.labels(str(status), kept.value))
+            for kept, status in ((Kept.IN_REDIS, 202), (Kept.IN_SPOOL, 202), (Kept.BEFORE, 200))
+        }
+        self._tells_all = settings.log_level == "debug"
         self._keeper = keeper
         self._keys = authenticity.make_keys(
             secret_tokens=tuple(token.get_secret_value() for token in settings.secret_tokens),
@@ -192,12 +209,12 @@ class Receiver:
             case _:
                 return None
 
-    async def _keep(self, raw: dict[bytes, bytes], body: bytes) -> Response:
+    async def _keep(self, raw: dict[bytes, bytes], body: bytes) -> ASGIApp:
         now_s = time.time()
         proof = authenticity.check(raw, body, keys=self._keys, now_s=now_s)
         if isinstance(proof, authenticity.NotAuthentic):
             return self._reject(401, proof.reason, proof.detail)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
+        headers = {name: raw[key].decode("latin-1") for name, key in _HEADERS if key in raw}
         delivery = reception.receive(
             headers,
             body,
@@ -212,10 +229,10 @@ class Receiver:
         except CannotKeep as exc:
             log.warning("delivery refused", delivery_id=delivery.id, reason=str(exc))
             return self._busy("cannot_keep", "it cannot be kept now, try again")
-        answer = _ANSWERS[kept]
-        self.metrics.requests.labels(str(answer.status_code), kept.value).inc()
-        tell = log.info if kept is Kept.IN_SPOOL else log.debug
-        tell("delivery accepted", delivery_id=delivery.id, how=kept.value)
+        answer, counter = self._answers[kept]
+        counter.inc()
+        if kept is Kept.IN_SPOOL or self._tells_all:
+            log.info("delivery accepted", delivery_id=delivery.id, how=kept.value)
         return answer
 
     def _reject(self, status: int, reason: str, detail: str) -> Response:
@@ -231,6 +248,23 @@ class Receiver:
 def _plain(status: int, line: str, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return PlainTextResponse(line + "\n", status_code=status, headers=named)
+
+
+class Empty:
+    """An answer without a body; its two messages are made once."""
+
+    def __init__(self, status: int) -> None:
+        self._start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-length", b"0")],
+        }
+        self._end = {"type": "http.response.body", "body": b""}
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send(self._start)
+        await send(self._end)
 
 
 class HangUp:

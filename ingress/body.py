@@ -11,7 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Self
 
     from starlette.types import Message, Receive
 
@@ -49,11 +49,17 @@ class Disconnected(NotRead):
 
 
 class Room:
-    """What one request holds of the whole."""
+    """What one request holds of the whole; at the end of the ``with`` block it is free again."""
 
     def __init__(self, holding: Holding) -> None:
         self._holding = holding
         self.held_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._holding.held_bytes -= self.held_bytes
 
     def take(self, count: int) -> None:
         """Hold *count* bytes more.
@@ -88,14 +94,9 @@ class Holding:
         self.max_bytes = max_bytes
         self.held_bytes = 0
 
-    @contextlib.contextmanager
-    def room(self) -> Iterator[Room]:
-        """Give the room of one request; what it holds is free again at the end."""
-        room = Room(self)
-        try:
-            yield room
-        finally:
-            self.held_bytes -= room.held_bytes
+    def room(self) -> Room:
+        """Return the room of one request."""
+        return Room(self)
 
 
 async def read_body(

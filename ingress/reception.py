@@ -30,6 +30,16 @@ KEPT_HEADERS: Final = (
 )
 """Kept for operators and for the worker. Never one that can hold a secret."""
 
+READ_HEADERS: Final = (
+    "webhook-id",
+    "idempotency-key",
+    "x-gitlab-event",
+    "content-type",
+    "traceparent",
+    *KEPT_HEADERS,
+)
+"""All that :func:`receive` looks at."""
+
 _HEADER_LIMIT: Final = 300
 _EVENT_LIMIT: Final = 200
 _NAME_LIMIT: Final = 200
