@@ -117,12 +117,14 @@ def unpack_try(packed: bytes) -> Try:
         raise ValueError(message) from exc
 
 
+_SCALARS: Final = {
+    kind: tuple(field.name for field in fields(kind) if field.name not in {"outcomes", "carried"})
+    for kind in (Try, Outcome, Standing)
+}
+
+
 def _set_fields(thing: Try | Outcome | Standing) -> dict[str, Any]:
-    return {
-        field.name: value
-        for field in fields(thing)
-        if field.name not in {"outcomes", "carried"} and (value := getattr(thing, field.name)) is not None
-    }
+    return {name: value for name in _SCALARS[type(thing)] if (value := getattr(thing, name)) is not None}
 
 
 def _with_result(facts: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from worker.leases import LeaseKeeper
     from worker.router import Finder, Handler
 
-log = structlog.get_logger("worker")
-
 
 class LeaseLost(Exception):
     """Another worker has the delivery by now, or it was discarded: what this try came to does not count."""
@@ -59,7 +57,7 @@ class Run:
         self.record = record
         self.handler: Handler | None = None
         self.handler_since = 0.0
-        self.log = log.bind(delivery_id=record.delivery.id)
+        self.log = structlog.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
         self._dispatcher = dispatcher
         self._started_ms = now_ms()
         self._before = record.standings()
@@ -99,7 +97,9 @@ class Run:
             handler=handler.name,
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
-            log=self.log.bind(handler=handler.name, try_number=attempt),
+            log=structlog.get_logger(
+                "worker", delivery_id=delivery.id, handler=handler.name, try_number=attempt
+            ),
         )
         self.handler, self.handler_since = handler, time.monotonic()
         try:

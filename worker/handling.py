@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import time
 import traceback
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from worker.router import Handler
 
 TRACEBACK_LIMIT: Final = 8_000
+
+_log = logging.getLogger("worker")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +71,8 @@ async def run_handler(
         error = exc
     took_ms = round((time.perf_counter() - began) * 1000)
     if error is None:
-        running.log.info("handler succeeded", took_ms=took_ms)
+        if _log.isEnabledFor(logging.INFO):  # at thousands a second, binding a logger in vain is felt
+            running.log.info("handler succeeded", took_ms=took_ms)
         return Outcome(
             handler=handler.name,
             result=Result.SUCCEEDED,

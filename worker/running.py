@@ -135,10 +135,13 @@ class Running:
         writing = asyncio.ensure_future(
             settle(self._ledger, settlement, outage=self._outage, may_stop=self._may_stop)
         )
-        while not writing.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([writing])
-        writing.result()
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            while not writing.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([writing])
+            writing.result()
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state
