@@ -52,7 +52,7 @@ async def test_memory_stays_flat_while_redis_hangs_and_large_bodies_keep_coming(
         os.kill(own_redis.pid, signal.SIGCONT)
     assert set(answers) == {202, 503}
     assert 3 <= answers.count(202) <= 5  # what the spool has room for
-    assert most < 500, f"{most:.0f} MiB"
+    assert most < 700, f"{most:.0f} MiB"  # 40 bodies of 24 MiB are 960
     assert ingress.poll() is None
 
 
