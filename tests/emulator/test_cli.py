@@ -184,10 +184,8 @@ async def test_serve_answers_and_sigterm_ends_it_in_good_order() -> None:
         project = f"{address}/api/v4/projects/greenhouse%2Fwatering-can"
         answer = await web.get(project, headers={"PRIVATE-TOKEN": "glpat-one"})
         assert answer.json()["web_url"] == "http://git.example/greenhouse/watering-can"
-        started = asyncio.get_running_loop().time()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
-        assert asyncio.get_running_loop().time() - started < 3
 
 
 async def test_a_malformed_request_does_not_bring_it_down() -> None:
