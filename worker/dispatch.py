@@ -81,7 +81,6 @@ class Run:
         due = [handler for handler in handlers if self._is_due(handler.name)]
         gl = self._dispatcher.make_gl(delivery.event_uuid)
         for handler in due:
-            await self._make_sure()
             await self._run(handler, event, gl)
         return self._conclude([handler.name for handler in handlers])
 
@@ -101,6 +100,7 @@ class Run:
                 "worker", delivery_id=delivery.id, handler=handler.name, try_number=attempt
             ),
         )
+        await self._make_sure()  # the last thing before it starts
         self.handler, self.handler_since = handler, time.monotonic()
         try:
             outcome = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)

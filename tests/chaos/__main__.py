@@ -53,7 +53,7 @@ async def run(directory: Path, *, deliveries: int, seed: int, rate: float, every
         began = time.monotonic()
         records = await wait_until_finished(yard, sender.accepted)
         settled_s = time.monotonic() - began
-        verdict = judge(sender.accepted, records, directory / "runs.log", yard.killed)
+        verdict = judge(sender.accepted, records, directory / "runs.log", yard)
         with sync_redis.Redis.from_url(yard.redis.url) as client:
             verdict.broken += [f"key: {fault}" for fault in audit(client)]
         verdict.figures |= {

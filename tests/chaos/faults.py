@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,6 @@ class Faults:
             raise
 
     def _end_and_start(self, end: Callable[[], None], away_s: float) -> None:
-        import time
-
         end()
         time.sleep(away_s)  # the fault itself
         self._yard.redis.start()
@@ -123,6 +122,7 @@ class Faults:
         try:
             await asyncio.sleep(seconds)
         finally:
+            self._yard.resumed[pid].append(time.time_ns() // 1_000_000)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 

@@ -51,7 +51,7 @@ async def run(directory: Path, *, how: str, seconds: float, rate: float) -> Verd
         back = time.monotonic()
         await sending
         records = await wait_until_finished(yard, sender.accepted)
-        verdict = judge(sender.accepted, records, directory / "runs.log", yard.killed)
+        verdict = judge(sender.accepted, records, directory / "runs.log", yard)
         with sync_redis.Redis.from_url(yard.redis.url) as client:
             verdict.broken += [f"key: {fault}" for fault in audit(client)]
         if sender.refused:

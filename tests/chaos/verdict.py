@@ -11,7 +11,20 @@ from deliveries.delivery import Ending, Record, Result, State
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.chaos.yard import Yard
+
+INSTANT_MS = 50
 FINAL = {State.SUCCEEDED, State.IGNORED, State.FAILED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A line of the bot's log: a handler's ``start`` or ``end``, when (Unix ms), in which process."""
+
+    handler: str
+    what: str
+    at_ms: int
+    pid: int
 
 
 @dataclass
@@ -22,12 +35,12 @@ class Verdict:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, killed: dict[int, int]) -> Verdict:
+def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: Yard) -> Verdict:
     """Compare what was accepted with what became of it.
 
     :param records: every record that is in the ledger at the end, by id.
-    :param killed: Unix ms of each kill, by process id.
     """
+    excused: Counter[str] = Counter()
     verdict = Verdict()
     runs = _runs(runs_log)
     for delivery_id in sorted(accepted):
@@ -37,9 +50,9 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, killed
         elif record.state not in FINAL:
             verdict.broken.append(f"{delivery_id} is stuck: {record.state}")
         else:
-            verdict.broken += _faults_of(record, runs[delivery_id])
+            verdict.broken += _faults_of(record, runs[delivery_id], yard.resumed, excused)
     states = Counter(record.state.value for record in records.values())
-    counts = [sum(what == "start" for _, what, _ in lines) for lines in runs.values()]
+    counts = [sum(run.what == "start" for run in lines) for lines in runs.values()]
     verdict.figures = {
         "accepted": len(accepted),
         "in the ledger": len(records),
@@ -52,17 +65,24 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, killed
         "tries lost with a worker": sum(
             one.ending is Ending.DIED for record in records.values() for one in record.history
         ),
-        "worst time from kill to re-run, s": _worst_rerun_s(records, killed, deaths=1),
-        "the same for suspects (one at a time), s": _worst_rerun_s(records, killed, deaths=2),
+        "started in the very instant of a pause": excused["instant"],
+        "worst time from kill to re-run, s": _worst_rerun_s(records, yard.killed, deaths=1),
+        "the same for suspects (one at a time), s": _worst_rerun_s(records, yard.killed, deaths=2),
     }
     return verdict
 
 
-def _faults_of(record: Record, runs: list[tuple[str, str, int]]) -> list[str]:
-    """Return what is wrong with one finished delivery."""
+def _faults_of(
+    record: Record, runs: list[Run], resumed: dict[int, list[int]], excused: Counter[str]
+) -> list[str]:
+    """Return what is wrong with one finished delivery.
+
+    A process that is stopped after its last look at the lease and before the handler's first line
+    starts it when it goes on, whatever happened meanwhile. No lease can prevent that; it is counted.
+    """
     faults = []
     name = record.delivery.id
-    ended = {handler for handler, what, _ in runs if what == "end"}
+    ended = {run.handler for run in runs if run.what == "end"}
     succeeded: dict[str, int] = {}
     for one_try in record.history:
         for outcome in one_try.outcomes:
@@ -74,19 +94,23 @@ def _faults_of(record: Record, runs: list[tuple[str, str, int]]) -> list[str]:
         short = handler.rpartition(":")[2]
         if short not in ended:
             faults.append(f"{name}: {short} is said to have succeeded and never ran to its end")
-        late = [at for one, what, at in runs if one == short and what == "start" and at > ended_ms]
-        if ended_ms and late:
-            faults.append(f"{name}: {short} ran {late[0] - ended_ms} ms after its success was recorded")
+        for run in runs:
+            if not ended_ms or run.handler != short or run.what != "start" or run.at_ms <= ended_ms:
+                continue
+            if any(0 <= run.at_ms - at_ms <= INSTANT_MS for at_ms in resumed.get(run.pid, ())):
+                excused["instant"] += 1
+            else:
+                faults.append(f"{name}: {short} ran {run.at_ms - ended_ms} ms after its success was recorded")
     if record.state is State.SUCCEEDED and len(record.succeeded_handlers()) != 2:
         faults.append(f"{name}: succeeded with {len(record.succeeded_handlers())} of 2 handlers")
     return faults
 
 
-def _runs(log: Path) -> dict[str, list[tuple[str, str, int]]]:
-    runs: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+def _runs(log: Path) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = defaultdict(list)
     for line in log.read_text().splitlines():
-        delivery_id, handler, what, at, _pid = line.split()
-        runs[delivery_id].append((handler, what, int(at)))
+        delivery_id, handler, what, at, pid = line.split()
+        runs[delivery_id].append(Run(handler=handler, what=what, at_ms=int(at), pid=int(pid)))
     return runs
 
 

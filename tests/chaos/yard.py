@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +36,18 @@ class Member:
 
 @dataclass
 class Yard:
-    """Everything that runs. ``killed`` has the time (Unix ms) of each kill -9, by process id."""
+    """Everything that runs.
+
+    ``killed`` has the time (Unix ms) of each kill -9, by process id; ``resumed`` the times at which a
+    paused process went on.
+    """
 
     directory: Path
     redis: EmbeddedRedis = field(init=False)
     members: list[Member] = field(init=False)
     urls: list[str] = field(init=False)
     killed: dict[int, int] = field(default_factory=dict)
+    resumed: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     wanted: bool = True
 
     def __post_init__(self) -> None:
