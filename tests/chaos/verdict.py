@@ -72,7 +72,7 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
     return verdict
 
 
-def _faults_of(
+def _faults_of(  # noqa: C901 - one rule after the other
     record: Record, runs: list[Run], resumed: dict[int, list[int]], excused: Counter[str]
 ) -> list[str]:
     """Return what is wrong with one finished delivery.
