@@ -12,9 +12,14 @@ from pathlib import Path
 
 import httpx
 
-from deliveries.embedded_redis import free_port
+from deliveries.embedded_redis import Server, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def that_may_sleep(server: Server) -> tuple[str, ...]:
+    """Return the option with which Redis 7 and later allow DEBUG SLEEP; older ones always do."""
+    return ("--enable-debug-command", "yes") if server.version >= (7,) else ()
 
 
 class Processes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
+from tests.processes import that_may_sleep
 
 if TYPE_CHECKING:
     import random
@@ -52,7 +53,9 @@ class Yard:
 
     def __post_init__(self) -> None:
         """Choose ports; nothing runs before ``start``."""
-        self.redis = EmbeddedRedis(self.directory / "redis", server=find_server(), port=0)
+        server = find_server()
+        options = that_may_sleep(server)
+        self.redis = EmbeddedRedis(self.directory / "redis", server=server, port=0, options=options)
         common = {
             "REDIS_URL": self.redis.url,
             "HOOKYARD_ALLOW_UNAUTHENTICATED": "true",

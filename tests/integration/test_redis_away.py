@@ -19,7 +19,7 @@ from deliveries.ledger import Ledger
 from deliveries.listing import Listing
 from tests.audit import audit
 from tests.fakes import until
-from tests.processes import Processes
+from tests.processes import Processes, that_may_sleep
 
 BOT = """
 from gidgetlab.routing import Router
@@ -36,7 +36,8 @@ async def push(event, gl):
 @pytest.fixture
 def own_redis(tmp_path):
     """A Redis that the test may break."""
-    server = EmbeddedRedis(tmp_path / "redis", server=find_server(), port=0)
+    found = find_server()
+    server = EmbeddedRedis(tmp_path / "redis", server=found, port=0, options=that_may_sleep(found))
     server.start()
     yield server
     server.stop()
