@@ -51,12 +51,11 @@ class Dispatcher:
 
 
 class Run:
-    """A try under way; ``handler`` is the one that runs just now, since ``handler_since`` (monotonic)."""
+    """A try under way; ``handler`` is the one that runs just now."""
 
     def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
         self.record = record
         self.handler: Handler | None = None
-        self.handler_since = 0.0
         self.log = structlog.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
         self._dispatcher = dispatcher
         self._started_ms = now_ms()
@@ -101,7 +100,7 @@ class Run:
             ),
         )
         await self._make_sure()  # the last thing before it starts
-        self.handler, self.handler_since = handler, time.monotonic()
+        self.handler = handler
         try:
             outcome = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)
         finally:

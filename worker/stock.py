@@ -16,16 +16,19 @@ import asyncio
 import time
 from typing import Any
 
+import structlog
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
 from deliveries import logs, queue
-from deliveries.claims import Settlement
 from deliveries.connection import close, parse_sentinel_url
-from deliveries.delivery import State
+from deliveries.outage import Outage
 from deliveries.settings import Settings, load_or_exit
-from worker.app import make_parts, worker_name
+from worker.app import Parts, make_parts, worker_name
 from worker.router import load_router_or_exit
+from worker.running import Running
+
+log = structlog.get_logger("worker")
 
 _FOR_EVER = 10**9
 
@@ -35,33 +38,23 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 
     :raises Retry: always, but when there is no such delivery and arq may clear its job away.
     """
-    parts, settings = ctx["parts"], ctx["settings"]
-    since = time.monotonic()
-    claims = await parts.ledger.claim(
-        worker=ctx["name"],
-        limit=1,
-        max_deaths=settings.max_deaths,
-        only=delivery_id,
-    )
-    if claims.foreign:
-        return
-    for unreadable in claims.unreadable:
-        await parts.ledger.settle(
-            Settlement(
-                delivery_id=delivery_id, claim=unreadable.claim, state=State.FAILED, error=unreadable.error
-            )
+    parts, settings, running = ctx["parts"], ctx["settings"], ctx["running"]
+    try:
+        since = time.monotonic()
+        claims = await parts.ledger.claim(
+            worker=ctx["name"], limit=1, max_deaths=settings.max_deaths, only=delivery_id
         )
-    for record in claims.records:
-        parts.leases.hold(delivery_id, record.claims, since=since)
-        run = parts.dispatcher.start(record)
-        try:
-            settlement = await run.finish()
-        except asyncio.CancelledError:
-            await asyncio.shield(parts.ledger.settle(run.hand_back()))
-            raise
-        finally:
-            parts.leases.let_go(delivery_id, record.claims)
-        await asyncio.shield(parts.ledger.settle(settlement))
+        if claims.foreign:
+            return
+        for unreadable in claims.unreadable:
+            await running.refuse(unreadable)
+        for record in claims.records:
+            running.begin(record, since=since)
+            await running.run(record)
+    except Exception as exc:
+        # any other ending than Retry would have arq take the delivery out of the queue
+        log.exception("a delivery's job failed", delivery_id=delivery_id)
+        raise Retry from exc
     raise Retry
 
 
@@ -71,7 +64,16 @@ async def start_up(ctx: dict[str, Any]) -> None:
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
     ctx["name"] = worker_name()
     ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
-    ctx["parts"].leases.start()
+    parts: Parts = ctx["parts"]
+    ctx["running"] = Running(
+        parts.ledger,
+        parts.dispatcher,
+        parts.leases,
+        max_deaths=settings.max_deaths,
+        outage=Outage(log),
+        may_stop=lambda: False,
+    )
+    parts.leases.start()
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:

@@ -107,3 +107,25 @@ def test_jobs_are_in_arqs_format_without_pickle():
 def test_a_sentinel_url_is_read_for_arq():
     settings = redis_settings("redis+sentinel://:pw@a:1,b:2/mymaster/3")
     assert (settings.host, settings.sentinel, settings.database) == ([("a", 1), ("b", 2)], True, 3)
+
+
+async def test_losing_the_lease_leaves_the_delivery_in_the_queue(make_settings, bot, ledger, listing):
+    """Any ending but arq's ``Retry`` would take another worker's delivery out of it, for good."""
+    from worker.stock import process_delivery, shut_down, start_up
+
+    await ledger.accept(a_delivery("d-1", data={}))
+    context = {"settings": make_settings(**bot)}
+    await start_up(context)
+    leases = context["parts"].leases
+    leases.surely_holds = lambda *_: False  # as after a pause, and another worker has claimed it since
+
+    async def lost(*_args):
+        return False
+
+    object.__setattr__(context["parts"].dispatcher, "note", lost)
+    try:
+        with pytest.raises(Exception, match="Retry defer"):
+            await process_delivery(context, "d-1")
+    finally:
+        await shut_down(context)
+    assert (await listing.get("d-1")).due_ms is not None
