@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from deliveries.delivery import Record, State, Try
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery that was claimed, but whose record this version cannot read; settle it as failed."""
 
     delivery_id: str
@@ -18,8 +18,7 @@ class Unreadable:
     error: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True, kw_only=True, gc=False):
     """What one claim gave. Times are Redis's, Unix ms.
 
     ``foreign``: members of the queue that are no deliveries, such as arq's cron jobs.
@@ -33,8 +32,7 @@ class Claims:
     now_ms: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """How a try ends. ``claim`` is the fence that the claim gave; ``delay_ms`` counts for ``retrying``.
 
     State ``queued`` hands the delivery back: it is due at once and the try is not counted.

@@ -9,20 +9,21 @@ can write to Redis must not be able to run code in a worker.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
-import msgpack
+import msgspec
 import zstandard
+from msgspec import Struct
+from msgspec.structs import replace
 
-from deliveries.delivery import Delivery, Ending, Outcome, Record, Result, Standing, State, Try
+from deliveries.delivery import Delivery, Ending, Record, State, Try
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPRESS_FROM_BYTES: Final = 200
 
-_compressor = zstandard.ZstdCompressor(level=1)
+_compressor = zstandard.ZstdCompressor(level=-1)  # a third quicker than 1, a quarter larger: see bench/
 _decompressor = zstandard.ZstdDecompressor()
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
 
@@ -46,22 +47,40 @@ def unpack_body(packed: bytes) -> bytes:
     return _decompressor.decompress(packed) if packed.startswith(_ZSTD_MAGIC) else packed
 
 
+class _Facts(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A delivery without its id and body, as ``meta`` has it."""
+
+    event: str
+    received: int
+    headers: dict[str, str]
+    type: str | None = None
+    source: str = "default"
+    project: str | None = None
+    object: str | None = None
+    vouched_by: str = ""
+    trace: str | None = None
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_read_facts = msgspec.msgpack.Decoder(_Facts).decode
+_read_try = msgspec.msgpack.Decoder(Try).decode
+
+
 def pack_meta(delivery: Delivery) -> bytes:
     """Return a delivery's facts, without id and body, as msgpack."""
-    facts: dict[str, Any] = {
-        "event": delivery.event,
-        "received": delivery.received_ms,
-        "headers": dict(delivery.headers),
-    }
-    if delivery.content_type is not None:
-        facts["type"] = delivery.content_type
-    if delivery.source != "default":
-        facts["source"] = delivery.source
-    for name in ("project", "object", "vouched_by", "trace"):
-        value = getattr(delivery, name)
-        if value:
-            facts[name] = value
-    return bytes(msgpack.packb(facts))
+    return _pack(
+        _Facts(
+            event=delivery.event,
+            received=delivery.received_ms,
+            headers=delivery.headers,
+            type=delivery.content_type,
+            source=delivery.source,
+            project=delivery.project,
+            object=delivery.object,
+            vouched_by=delivery.vouched_by,
+            trace=delivery.trace,
+        )
+    )
 
 
 def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Delivery:
@@ -70,35 +89,39 @@ def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Deliver
     :raises ValueError: when *meta* is not what this version writes.
     """
     try:
-        facts = msgpack.unpackb(meta)
-        return Delivery(
-            id=delivery_id,
-            event=facts["event"],
-            received_ms=facts["received"],
-            headers=facts["headers"],
-            content_type=facts.get("type"),
-            body=unpack_body(body),
-            source=facts.get("source", "default"),
-            project=facts.get("project"),
-            object=facts.get("object"),
-            vouched_by=facts.get("vouched_by", ""),
-            trace=facts.get("trace"),
-        )
-    except (KeyError, TypeError, AttributeError, msgpack.UnpackException, zstandard.ZstdError) as exc:
+        facts = _read_facts(meta)
+        raw_body = unpack_body(body)
+    except (msgspec.DecodeError, UnicodeError, zstandard.ZstdError) as exc:
         message = (
             f"the record of delivery {delivery_id} cannot be read by this version ({type(exc).__name__})"
         )
         raise ValueError(message) from exc
+    return Delivery(
+        id=delivery_id,
+        event=facts.event,
+        received_ms=facts.received,
+        headers=facts.headers,
+        content_type=facts.type,
+        body=raw_body,
+        source=facts.source,
+        project=facts.project,
+        object=facts.object,
+        vouched_by=facts.vouched_by,
+        trace=facts.trace,
+    )
 
 
 def pack_try(one_try: Try) -> bytes:
-    """Return a try as msgpack; empty values are left out."""
-    facts = _set_fields(one_try)
-    facts["outcomes"] = [_set_fields(outcome) for outcome in one_try.outcomes]
-    if one_try.carried:
-        facts["carried"] = [_set_fields(standing) for standing in one_try.carried]
-    # a handler's error may quote JSON that holds half a surrogate pair, which UTF-8 has no bytes for
-    return bytes(msgpack.packb(facts, unicode_errors="backslashreplace"))
+    """Return a try as msgpack; what has its default is left out."""
+    try:
+        return _pack(one_try)
+    except UnicodeEncodeError:
+        # a handler's error may quote JSON that holds half a surrogate pair, which UTF-8 has no bytes for
+        outcomes = tuple(
+            replace(each, error=_escaped(each.error), traceback=_escaped(each.traceback))
+            for each in one_try.outcomes
+        )
+        return _pack(replace(one_try, outcomes=outcomes))
 
 
 def unpack_try(packed: bytes) -> Try:
@@ -107,28 +130,14 @@ def unpack_try(packed: bytes) -> Try:
     :raises ValueError: when it is not what this version writes.
     """
     try:
-        facts = msgpack.unpackb(packed)
-        facts["ending"] = Ending(facts["ending"])
-        facts["outcomes"] = tuple(Outcome(**_with_result(outcome)) for outcome in facts["outcomes"])
-        facts["carried"] = tuple(Standing(**_with_result(standing)) for standing in facts.get("carried", ()))
-        return Try(**facts)
-    except (KeyError, TypeError, msgpack.UnpackException) as exc:
+        return _read_try(packed)
+    except (msgspec.DecodeError, UnicodeError) as exc:
         message = f"a try cannot be read by this version ({type(exc).__name__})"
         raise ValueError(message) from exc
 
 
-_SCALARS: Final = {
-    kind: tuple(field.name for field in fields(kind) if field.name not in {"outcomes", "carried"})
-    for kind in (Try, Outcome, Standing)
-}
-
-
-def _set_fields(thing: Try | Outcome | Standing) -> dict[str, Any]:
-    return {name: value for name in _SCALARS[type(thing)] if (value := getattr(thing, name)) is not None}
-
-
-def _with_result(facts: dict[str, Any]) -> dict[str, Any]:
-    return {**facts, "result": Result(facts["result"])}
+def _escaped(text: str | None) -> str | None:
+    return text.encode(errors="backslashreplace").decode() if text is not None else None
 
 
 def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int | None = None) -> Record:
@@ -162,21 +171,25 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
 
 def _history(stored: Mapping[bytes, bytes], *, running: int | None) -> tuple[Try, ...]:
     """Return the tries in order; one that a dead worker left behind is marked so."""
-    tries = {int(name[4:]): unpack_try(value) for name, value in stored.items() if name.startswith(b"try:")}
+    tries: dict[int, Try] = {}
+    deaths: list[tuple[int, bytes]] = []
     for name, value in stored.items():
-        if name.startswith(b"died:"):
-            number = int(name[5:])
-            claimed, found, worker = value.decode().split(" ", 2)
-            left = tries.get(number)
-            tries[number] = Try(
-                number=number,
-                worker=worker,
-                started_ms=int(claimed),
-                ended_ms=int(found),
-                ending=Ending.DIED,
-                outcomes=left.outcomes if left else (),
-                carried=left.carried if left else (),
-            )
+        if name.startswith(b"try:"):
+            tries[int(name[4:])] = unpack_try(value)
+        elif name.startswith(b"died:"):
+            deaths.append((int(name[5:]), value))
+    for number, value in deaths:
+        claimed, found, worker = value.decode().split(" ", 2)
+        left = tries.get(number)
+        tries[number] = Try(
+            number=number,
+            worker=worker,
+            started_ms=int(claimed),
+            ended_ms=int(found),
+            ending=Ending.DIED,
+            outcomes=left.outcomes if left else (),
+            carried=left.carried if left else (),
+        )
     if running is not None and running not in tries:
         tries[running] = Try(
             number=running,

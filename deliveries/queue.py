@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgpack
+import msgspec
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 
 FUNCTION: Final = "process_delivery"
 """The function that a job names; its one argument is the delivery's id."""
@@ -22,12 +24,12 @@ def serialize(job: dict[str, Any]) -> bytes:
 
     A value that msgpack does not know (an exception in a stock worker's result) is written as its ``repr``.
     """
-    return bytes(msgpack.packb(job, default=repr))
+    return _encoder.encode(job)
 
 
 def deserialize(packed: bytes) -> dict[str, Any]:
     """Return the job in *packed*: arq's ``job_deserializer``. Runs no code, unlike arq's default, pickle."""
-    job: dict[str, Any] = msgpack.unpackb(packed)
+    job: dict[str, Any] = msgspec.msgpack.decode(packed)
     return job
 
 

@@ -15,7 +15,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import msgpack
+import msgspec
 import structlog
 
 from deliveries.group_commit import GroupCommit
@@ -77,7 +77,7 @@ class Spool:
         :returns: ``False`` when one with its id was in the spool already.
         :raises CannotSpool: when it could not be written; then it is not kept.
         """
-        record = msgpack.packb((pack_meta(delivery), pack_body(delivery.body)))
+        record = msgspec.msgpack.encode((pack_meta(delivery), pack_body(delivery.body)))
         return await self._putting((delivery.id, record))
 
     async def depth(self) -> Depth:
@@ -159,5 +159,5 @@ def _read(row: Row) -> Delivery:
     """
     if not row.is_whole():
         raise ValueError("its checksum does not fit")
-    meta, body = msgpack.unpackb(row.record)
+    meta, body = msgspec.msgpack.decode(row.record)
     return unpack_delivery(row.delivery_id, meta, body)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 
-import msgpack
+import msgspec
 import pytest
 import zstandard
 from hypothesis import given
@@ -141,14 +140,14 @@ GARBAGE = [
     b"",
     b"\xc1",
     b"\xff\xff",
-    msgpack.packb(None),
-    msgpack.packb(17),
-    msgpack.packb("text"),
-    msgpack.packb([1, 2]),
-    msgpack.packb({}),
-    msgpack.packb({1: 2}),
-    msgpack.packb({"event": "x"}) + b"rest",
-    msgpack.packb({"event": "x", "received": 1, "headers": {}})[:-1],
+    msgspec.msgpack.encode(None),
+    msgspec.msgpack.encode(17),
+    msgspec.msgpack.encode("text"),
+    msgspec.msgpack.encode([1, 2]),
+    msgspec.msgpack.encode({}),
+    msgspec.msgpack.encode({1: 2}),
+    msgspec.msgpack.encode({"event": "x"}) + b"rest",
+    msgspec.msgpack.encode({"event": "x", "received": 1, "headers": {}})[:-1],
     pickle.dumps({"event": "x"}),
 ]
 
@@ -168,11 +167,17 @@ def test_a_body_that_is_damaged_is_a_value_error():
     "packed",
     [
         *GARBAGE,
-        msgpack.packb({"ending": "settled", "outcomes": []}),
-        msgpack.packb({"number": 1, "worker": "w", "started_ms": 1, "ending": "new word", "outcomes": []}),
-        msgpack.packb({"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": [7]}),
-        msgpack.packb({"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": 7}),
-        msgpack.packb(
+        msgspec.msgpack.encode({"ending": "settled", "outcomes": []}),
+        msgspec.msgpack.encode(
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "new word", "outcomes": []}
+        ),
+        msgspec.msgpack.encode(
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": [7]}
+        ),
+        msgspec.msgpack.encode(
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": 7}
+        ),
+        msgspec.msgpack.encode(
             {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": [], "new": 1}
         ),
     ],
@@ -220,7 +225,7 @@ def test_a_try_whose_worker_died_keeps_what_it_had_written():
     left = a_try(2, ending=Ending.RUNNING, outcomes=(outcome,))
     fields = stored(try__2=pack_try(left), died__2="40 90 wörker with blanks".encode())
     (died,) = unpack_record("d-1", fields).history
-    assert died == dataclasses.replace(
+    assert died == msgspec.structs.replace(
         left, ending=Ending.DIED, worker="wörker with blanks", started_ms=40, ended_ms=90
     )
 
