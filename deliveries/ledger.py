@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deliveries import lua
 from deliveries.claims import Claims, Settlement, Unreadable
-from deliveries.connection import NotReplicated
+from deliveries.connection import NotReplicated, is_redis_away
 from deliveries.delivery import RECORD_VERSION, Delivery, one_line
 from deliveries.group_commit import GroupCommit
 from deliveries.packing import pack_body, pack_meta, pack_try, unpack_record
+from deliveries.patience import Patience
 from deliveries.queue import Names, job_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import asyncio
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from arq.connections import ArqRedis
     from redis.asyncio.client import Pipeline
-    from redis.commands.core import AsyncScript
 
     from deliveries.delivery import Try
 
@@ -33,6 +34,9 @@ KEPT_TRIES: Final = 64
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """A claim that Redis gets to only later than this gives nothing; the worker has given up waiting."""
+
+WORTH_ANOTHER: Final = 32
+"""When so many wait to be accepted, they do not wait for the answer to those before them."""
 
 BULK: Final = 200
 """Replays and discards go to Redis in pieces of this many deliveries."""
@@ -44,6 +48,7 @@ class Ledger:
     :param redis: from ``connection.open_redis``; the caller closes it.
     :param min_replicas: so many replicas must have what is accepted, too (``HOOKYARD_MIN_REPLICAS``).
     :param replicas_timeout_s: for how long they may take.
+    :param accept_timeout_s: for how long Redis may take to confirm what is accepted together.
     :param lease_ms: how long a claim or a note keeps a delivery for its worker.
     """
 
@@ -54,6 +59,7 @@ class Ledger:
         *,
         min_replicas: int = 0,
         replicas_timeout_s: float = 0.5,
+        accept_timeout_s: float = 10.0,
         lease_ms: int = 10_000,
     ) -> None:
         self.redis = redis
@@ -61,17 +67,23 @@ class Ledger:
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
         self.names = names or Names()
+        self._scripts = lua.Scripts(redis)
         self._redis_is_ahead_ms: int | None = None
-        self._accepting = GroupCommit(self._accept, size=_accept_bytes)
+        self._accept_patience = Patience(accept_timeout_s)
+        self._accepting = GroupCommit(
+            self._accept, size=_accept_bytes, worth_another=WORTH_ANOTHER, ends_all=is_redis_away
+        )
         self._noting = GroupCommit(self._note)
         self._settling = GroupCommit(self._settle)
 
-    async def accept(self, delivery: Delivery) -> bool:
-        """Keep *delivery*; it is in Redis when this returns.
+    def accept(self, delivery: Delivery) -> Awaitable[bool]:
+        """Keep *delivery*; it is in Redis when what this gives was awaited.
+
+        While Redis does not confirm, all who wait are told at once, no later than after twice the timeout.
 
         :returns: ``True`` when it is new, ``False`` when one with its id was there (nothing is changed).
         """
-        return await self._accepting(
+        return self._accepting(
             (
                 delivery.id,
                 delivery.received_ms,
@@ -104,7 +116,8 @@ class Ledger:
         :param only: claim just this one, if nobody else's lease on it holds (stock arq).
         """
         lease_ms = lease_ms or self._lease_ms
-        claimed, foreign, due, now = await self._script("claim")(
+        claimed, foreign, due, now = await self._scripts.call(
+            "claim",
             keys=[self.names.queue, self.names.states, self.names.wake, self.names.failed],
             args=[
                 self.names.deliveries,
@@ -144,9 +157,9 @@ class Ledger:
         """
         return await self._noting((delivery_id, claim, pack_try(one_try)))
 
-    async def settle(self, settlement: Settlement) -> bool:
+    def settle(self, settlement: Settlement) -> asyncio.Future[bool]:
         """End a try; ``False`` when the lease was lost, and then nothing was written."""
-        return await self._settling(
+        return self._settling(
             (
                 settlement.delivery_id,
                 settlement.claim,
@@ -166,7 +179,8 @@ class Ledger:
         """
         answers: dict[str, str] = {}
         for piece in _pieces(ids):
-            raw = await self._script("replay")(
+            raw = await self._scripts.call(
+                "replay",
                 keys=[
                     self.names.queue,
                     self.names.failed,
@@ -187,7 +201,8 @@ class Ledger:
         """Remove deliveries and everything kept of them; gives how many there were."""
         found = 0
         for piece in _pieces(ids):
-            found += await self._script("discard")(
+            found += await self._scripts.call(
+                "discard",
                 keys=[
                     self.names.queue,
                     self.names.received,
@@ -202,12 +217,13 @@ class Ledger:
     async def _accept(self, batch: Sequence[tuple[str, int, bytes, bytes, bytes]]) -> list[bool]:
         keys = [self.names.queue, self.names.received, self.names.states, self.names.wake]
         args = [self.names.deliveries, *(part for item in batch for part in item)]
-        if not self._min_replicas:
-            answers = await self._script("accept")(keys=keys, args=args)
-        else:
-            async with self.redis.pipeline(transaction=False) as pipe:
-                await self._script("accept")(keys=keys, args=args, client=pipe)
-                answers, *_ = await self._execute(pipe)
+        with self._accept_patience:
+            if not self._min_replicas:
+                answers = await self._scripts.call("accept", keys=keys, args=args)
+            else:
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    await self.redis.register_script(lua.source("accept"))(keys=keys, args=args, client=pipe)
+                    answers, *_ = await self._execute(pipe)
         return [answer == 1 for answer in answers]
 
     async def _execute(self, pipe: Pipeline) -> list[Any]:
@@ -229,14 +245,16 @@ class Ledger:
         return answers
 
     async def _note(self, batch: Sequence[tuple[str, int, bytes]]) -> list[bool]:
-        answers = await self._script("note")(
+        answers = await self._scripts.call(
+            "note",
             keys=[self.names.queue],
             args=[self.names.deliveries, self._lease_ms, *(part for item in batch for part in item)],
         )
         return [answer == 1 for answer in answers]
 
     async def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]]) -> list[bool]:
-        answers = await self._script("settle")(
+        answers = await self._scripts.call(
+            "settle",
             keys=[
                 self.names.queue,
                 self.names.failed,
@@ -253,10 +271,6 @@ class Ledger:
         if self._redis_is_ahead_ms is None:
             return 0
         return time.time_ns() // 1_000_000 + self._redis_is_ahead_ms + int(seconds * 1000)
-
-    def _script(self, name: str) -> AsyncScript:
-        """Return a script by its file's name; redis-py loads it anew when Redis has forgotten it."""
-        return self.redis.register_script(lua.source(name))
 
 
 def _accept_bytes(item: tuple[str, int, bytes, bytes, bytes]) -> int:

@@ -23,6 +23,7 @@ from deliveries import logs
 from deliveries.connection import close, open_redis, stop
 from deliveries.ledger import Ledger
 from deliveries.metrics import CONTENT_TYPE, IngressMetrics
+from deliveries.patience import Patience
 from deliveries.queue import Names
 from deliveries.settings import (
     Settings,
@@ -32,7 +33,7 @@ from deliveries.settings import (
     unknown_variables,
 )
 from ingress import authenticity, reception
-from ingress.body import Holding, NotRead, TooBusy, TooLarge, TooSlow, let_go, read_body
+from ingress.body import PATIENCE_S, Holding, NotRead, TooBusy, TooLarge, TooSlow, let_go, read_body
 from ingress.keeping import CannotKeep, Keeper, Kept
 from ingress.spool import Spool
 
@@ -60,13 +61,15 @@ def create_app(
     if settings is None:
         settings = load_or_exit(ingress_faults)
         logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
-    redis = open_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
+    # without a timeout of redis-py's, which costs a task for each command; ledger and keeper have theirs
+    redis = open_redis(settings.redis_url, timeout_s=None)
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     ledger = Ledger(
         redis,
         Names(prefix=settings.prefix),
         min_replicas=settings.min_replicas,
         replicas_timeout_s=settings.redis_timeout_s / 2,
+        accept_timeout_s=settings.redis_timeout_s,
     )
     keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s)
     receiver = Receiver(settings, keeper)
@@ -165,6 +168,7 @@ class Receiver:
             tolerance_s=settings.signature_tolerance_s,
         )
         self._max_body_bytes = settings.max_body_bytes
+        self._patience = Patience(PATIENCE_S)
         self._holding = Holding(max_bytes=max(settings.max_held_bytes, settings.max_body_bytes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,13 +186,15 @@ class Receiver:
             return _plain(404, "there is nothing here: GitLab's webhooks go to /")
         if scope["method"] != "POST":
             return _plain(405, "GitLab's webhooks are POSTed here", allow="POST")
-        raw: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            raw.setdefault(name, value)
+        raw = dict(scope["headers"][::-1])  # of a name that came twice, the first
         with self._holding.room() as room:
             try:
                 body = await read_body(
-                    raw.get(b"content-length"), receive, limit=self._max_body_bytes, room=room
+                    raw.get(b"content-length"),
+                    receive,
+                    limit=self._max_body_bytes,
+                    room=room,
+                    patience=self._patience,
                 )
             except NotRead as exc:
                 refusal = self._not_read(exc)

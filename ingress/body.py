@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive
 
+    from deliveries.patience import Patience
+
 PATIENCE_S: Final = 30.0
 """GitLab itself gives up after 10 s (``webhook_timeout``)."""
 
@@ -100,7 +102,7 @@ class Holding:
 
 
 async def read_body(
-    content_length: bytes | None, receive: Receive, *, limit: int, room: Room, patience_s: float = PATIENCE_S
+    content_length: bytes | None, receive: Receive, *, limit: int, room: Room, patience: Patience
 ) -> bytes:
     """Return the body.
 
@@ -116,7 +118,7 @@ async def read_body(
     room.take(REQUEST_BYTES)
     room.look_for(said)
     try:
-        async with asyncio.timeout(patience_s):
+        with patience:
             return await _read(receive, said=said, limit=limit, room=room)
     except TimeoutError:
         raise TooSlow from None

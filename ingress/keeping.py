@@ -62,7 +62,8 @@ class Keeper:
     """Keeps deliveries.
 
     :param spool: ``None`` to do without.
-    :param timeout_s: for how long Redis may take to confirm a delivery.
+    :param ledger: one that gives up on Redis in time (``accept_timeout_s``).
+    :param timeout_s: for how long Redis may take to say whether it is there.
     """
 
     def __init__(self, ledger: Ledger, spool: Spool | None, *, timeout_s: float) -> None:
@@ -81,8 +82,7 @@ class Keeper:
         fault = "Redis is away"
         if not (self._outage.is_on and self._spool):
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    new = await self._ledger.accept(delivery)
+                new = await self._ledger.accept(delivery)
             except Exception as exc:
                 if not is_redis_away(exc):
                     raise

@@ -186,9 +186,10 @@ def _thing(body: Mapping[str, Any]) -> str | None:
 def _name(value: object) -> str | None:
     """Return a path or an id as it can be stored and shown: no control characters, no half pairs."""
     if isinstance(value, str):
-        return "".join(
-            char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value[:_NAME_LIMIT]
-        )
+        name = value[:_NAME_LIMIT]
+        if name.isprintable():
+            return name
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
     return str(value) if _is_number(value) else None
 
 

@@ -100,6 +100,7 @@ class Engine(Worker):
             max_deaths=max_deaths,
             outage=self._outage,
             may_stop=self._drain_is_over,
+            on_handled=self._wake_up.slot_freed,
         )
 
     # --- arq's life cycle -----------------------------------------------------------------------
@@ -196,7 +197,13 @@ class Engine(Worker):
     # --- claiming -------------------------------------------------------------------------------
 
     def _free(self) -> int:
-        return self.max_jobs - len(self.tasks) if self.allow_pick_jobs else 0
+        """Return how many deliveries could be started; one that is only being settled takes no slot.
+
+        Of those there are never more than slots, so a Redis that claims but does not settle is no danger.
+        """
+        if not self.allow_pick_jobs:
+            return 0
+        return self.max_jobs - len(self.tasks) + min(self._running.settling, self.max_jobs)
 
     async def _fill(self) -> None:
         """Claim until the slots are full or nothing more is due."""

@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from deliveries.claims import Settlement, Unreadable
 from deliveries.delivery import Record, State
@@ -36,6 +37,7 @@ class Running:
     """Runs claimed deliveries.
 
     :param max_deaths: see ``HOOKYARD_MAX_DEATHS``.
+    :param on_handled: told when a delivery's handlers have ended and only the settling is left.
     :param may_stop: asked while Redis is away: whether to give up settling.
     """
 
@@ -48,7 +50,9 @@ class Running:
         max_deaths: int,
         outage: Outage,
         may_stop: Callable[[], bool],
+        on_handled: Callable[[], None] = lambda: None,
     ) -> None:
+        self.settling = 0
         self.runs: dict[str, Run] = {}
         self._ledger = ledger
         self._dispatcher = dispatcher
@@ -56,6 +60,7 @@ class Running:
         self._max_deaths = max_deaths
         self._outage = outage
         self._may_stop = may_stop
+        self._on_handled = on_handled
         self._lost: set[str] = set()
 
     @property
@@ -77,7 +82,12 @@ class Running:
                 if delivery_id in self._lost:
                     raise LeaseLost from None
                 settlement = run.hand_back()
-            return await self._settle(settlement)
+            self.settling += 1
+            self._on_handled()
+            try:
+                return await self._settle(settlement)
+            finally:
+                self.settling -= 1
         except LeaseLost:
             run.log.warning("lease lost: another worker has the delivery, or it was discarded")
             return None
@@ -132,16 +142,25 @@ class Running:
 
         :raises LeaseLost: when another worker has the delivery by now.
         """
-        writing = asyncio.ensure_future(
-            settle(self._ledger, settlement, outage=self._outage, may_stop=self._may_stop)
-        )
+        first = self._ledger.settle(settlement)
         try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            while not writing.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([writing])
-            writing.result()
+            # nearly always all there is to it; a task for each would cost more than the rest
+            written = await asyncio.shield(first)
+        except (RedisError, OSError, asyncio.CancelledError):
+            await self._insist(settlement, first)
+        else:
+            if not written:
+                raise LeaseLost
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state
+
+    async def _insist(self, settlement: Settlement, first: asyncio.Future[bool]) -> None:
+        """Go on settling where *first* has not done it, however often this task is cancelled."""
+        writing = asyncio.ensure_future(
+            settle(self._ledger, settlement, first, outage=self._outage, may_stop=self._may_stop)
+        )
+        while not writing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([writing])
+        writing.result()

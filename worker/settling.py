@@ -19,17 +19,24 @@ _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 async def settle(
-    ledger: Ledger, settlement: Settlement, *, outage: Outage, may_stop: Callable[[], bool]
+    ledger: Ledger,
+    settlement: Settlement,
+    first: asyncio.Future[bool],
+    *,
+    outage: Outage,
+    may_stop: Callable[[], bool],
 ) -> None:
     """Settle; what a handler did is not forgotten because Redis was restarted meanwhile.
 
+    :param first: the first attempt, which is under way or has failed.
     :param may_stop: asked while Redis is away; then the delivery falls due again by itself.
     :raises LeaseLost: when another worker has the delivery by now, or nobody was there to be told.
     """
     failures = 0
+    attempt = first
     while True:
         try:
-            written = await ledger.settle(settlement)
+            written = await attempt
         except Exception as exc:
             if not is_redis_away(exc):
                 raise
@@ -38,6 +45,7 @@ async def settle(
                 raise LeaseLost from exc
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
             failures += 1
+            attempt = ledger.settle(settlement)
         else:
             if not written:
                 raise LeaseLost

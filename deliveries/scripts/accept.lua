@@ -2,7 +2,7 @@
 -- read-only, too few replicas: Redis decides that before a script's first write).
 --
 -- KEYS  queue, received, states, wake
--- ARGV  prefix of delivery keys; then per delivery: id, received ms, meta, body, arq job
+-- ARGV  prefix of delivery keys; then per delivery (some hundreds at most, Lua's `unpack` has a limit): id, received ms, meta, body, arq job
 -- gives per delivery 1 (kept now) or 0 (was there already; nothing is changed)
 --
 -- The job key has no expiry: arq's own 24 h would lose what an outage of a day left waiting, and a
@@ -12,7 +12,7 @@ local queue, received, states, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kept, answers = 0, {}
+local answers, jobs, due, came = {}, {}, {}, {}
 
 for i = 2, #ARGV, 5 do
     local id, received_ms = ARGV[i], tonumber(ARGV[i + 1])
@@ -21,17 +21,20 @@ for i = 2, #ARGV, 5 do
         answers[#answers + 1] = 0
     else
         redis.call('HSET', key, 'meta', ARGV[i + 2], 'body', ARGV[i + 3], 'state', 'queued')
-        redis.call('SET', 'arq:job:' .. id, ARGV[i + 4])
-        -- an ingress whose clock is ahead must not defer what it accepts
-        redis.call('ZADD', queue, math.min(received_ms, now), id)
-        redis.call('ZADD', received, received_ms, id)
-        kept = kept + 1
         answers[#answers + 1] = 1
+        local at = #jobs
+        jobs[at + 1], jobs[at + 2] = 'arq:job:' .. id, ARGV[i + 4]
+        -- an ingress whose clock is ahead must not defer what it accepts
+        due[at + 1], due[at + 2] = math.min(received_ms, now), id
+        came[at + 1], came[at + 2] = received_ms, id
     end
 end
 
-if kept > 0 then
-    redis.call('HINCRBY', states, 'queued', kept)
+if #jobs > 0 then
+    redis.call('MSET', unpack(jobs))
+    redis.call('ZADD', queue, unpack(due))
+    redis.call('ZADD', received, unpack(came))
+    redis.call('HINCRBY', states, 'queued', #jobs / 2)
     -- one token is enough: who takes it claims all it can, and passes it on when more is due
     if redis.call('LLEN', wake) == 0 then
         redis.call('LPUSH', wake, 1)

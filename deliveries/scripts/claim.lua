@@ -25,11 +25,11 @@ if until_ms > 0 and now > until_ms then
     return { {}, {}, -1, now }
 end
 
+-- What concerns many deliveries is collected and written in one command for all.
+local counts, leased = {}, {}
 local function move(from, to)
-    if from ~= to then
-        redis.call('HINCRBY', states, from, -1)
-        redis.call('HINCRBY', states, to, 1)
-    end
+    counts[from] = (counts[from] or 0) - 1
+    counts[to] = (counts[to] or 0) + 1
 end
 
 -- Suspects that this worker may not take stay where they are, so that it finds them as soon as it
@@ -49,7 +49,7 @@ for _, id in ipairs(ids) do
     if bytes > max_bytes or #claimed >= limit then
         break
     end
-    local had = redis.call('HMGET', key, 'state', 'claims', 'deaths', 'claimed', 'worker', 'v')
+    local had = redis.call('HMGET', key, 'state', 'claims', 'deaths', 'claimed', 'worker', 'v', 'tries')
     local state, claims, deaths = had[1], tonumber(had[2]) or 0, tonumber(had[3]) or 0
     local died = state == 'running'
 
@@ -87,13 +87,25 @@ for _, id in ipairs(ids) do
         if deaths >= max_deaths - 1 and max_deaths > 1 then
             may_take_suspect = false
         end
-        bytes = bytes + redis.call('HSTRLEN', key, 'body')
-        redis.call('HSET', key, 'state', 'running', 'claims', claims + 1, 'worker', worker, 'claimed', now)
-        redis.call('HINCRBY', key, 'tries', 1)
-        redis.call('ZADD', queue, now + lease_ms, id)
+        redis.call('HSET', key, 'state', 'running', 'claims', claims + 1, 'worker', worker, 'claimed', now,
+            'tries', (tonumber(had[7]) or 0) + 1)
         redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', lease_ms)
+        local fields, at = redis.call('HGETALL', key), #leased
+        for place = 2, #fields, 2 do
+            bytes = bytes + #fields[place]
+        end
+        leased[at + 1], leased[at + 2] = now + lease_ms, id
         move(state, 'running')
-        claimed[#claimed + 1] = { id, redis.call('HGETALL', key) }
+        claimed[#claimed + 1] = { id, fields }
+    end
+end
+
+if #leased > 0 then
+    redis.call('ZADD', queue, unpack(leased))
+end
+for state, count in pairs(counts) do
+    if count ~= 0 then
+        redis.call('HINCRBY', states, state, count)
     end
 end
 

@@ -14,60 +14,93 @@ local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KE
 local prefix, kept_tries = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answers, due_now, moved = {}, false, {}
+local answers, moved, ended = {}, {}, 0
+-- what concerns many deliveries is collected and written in one command for all
+local again, over, gone = {}, {}, {}
+local finished = { [failed] = {}, [done] = {} }
+
+local function add(list, first, second)
+    local at = #list
+    list[at + 1], list[at + 2] = first, second
+end
 
 for i = 3, #ARGV, 6 do
     local id, claim, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+    local error, try = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
-    local had = redis.call('HMGET', key, 'state', 'claims', 'replay')
+    local had = redis.call('HMGET', key, 'state', 'claims', 'replay', 'deaths', 'error', 'tries')
     if had[1] and had[1] ~= 'running' and had[2] == claim then
         answers[#answers + 1] = 1
     elseif had[1] ~= 'running' or had[2] ~= claim then
         answers[#answers + 1] = 0
     else
         answers[#answers + 1] = 1
-        if ARGV[i + 5] ~= '' then
-            redis.call('HSET', key, 'try:' .. claim, ARGV[i + 5])
+        local set, unset = {}, {}
+        if try ~= '' then
+            add(set, 'try:' .. claim, try)
         end
-        redis.call('HDEL', key, 'deaths', 'try:' .. (claim - kept_tries), 'died:' .. (claim - kept_tries))
-        if ARGV[i + 4] == '' then
-            redis.call('HDEL', key, 'error')
-        else
-            redis.call('HSET', key, 'error', ARGV[i + 4])
+        if tonumber(claim) > kept_tries then
+            add(unset, 'try:' .. (claim - kept_tries), 'died:' .. (claim - kept_tries))
         end
-        if to == 'queued' then
-            redis.call('HINCRBY', key, 'tries', -1)
+        if had[4] then
+            unset[#unset + 1] = 'deaths'
         end
         if had[3] then
             -- an operator asked for a replay while it was running
-            to, delay = 'queued', 0
-            redis.call('HDEL', key, 'replay', 'error')
-            redis.call('HSET', key, 'tries', 0, 'round_from', claim + 1)
+            to, delay, error = 'queued', 0, ''
+            unset[#unset + 1] = 'replay'
+            add(set, 'tries', 0)
+            add(set, 'round_from', claim + 1)
             if had[3] == 'all' then
-                redis.call('HSET', key, 'done_from', claim + 1)
+                add(set, 'done_from', claim + 1)
             end
+        elseif to == 'queued' then
+            add(set, 'tries', (tonumber(had[6]) or 1) - 1)
         end
-        redis.call('HSET', key, 'state', to)
+        if error ~= '' then
+            add(set, 'error', error)
+        elseif had[5] then
+            unset[#unset + 1] = 'error'
+        end
+        add(set, 'state', to)
         moved[to] = (moved[to] or 0) + 1
+        gone[#gone + 1] = 'arq:in-progress:' .. id
         if to == 'queued' or to == 'retrying' then
-            redis.call('ZADD', queue, now + delay, id)
-            redis.call('DEL', 'arq:in-progress:' .. id)
-            due_now = true
+            add(again, now + delay, id)
         else
-            redis.call('HSET', key, 'finished', now)
-            redis.call('ZREM', queue, id)
-            redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
-            redis.call('ZADD', to == 'failed' and failed or done, now, id)
+            add(set, 'finished', now)
+            over[#over + 1] = id
+            add(gone, 'arq:job:' .. id, 'arq:retry:' .. id)
+            add(finished[to == 'failed' and failed or done], now, id)
         end
+        redis.call('HSET', key, unpack(set))
+        if #unset > 0 then
+            redis.call('HDEL', key, unpack(unset))
+        end
+        ended = ended + 1
     end
 end
 
-for state, count in pairs(moved) do
-    redis.call('HINCRBY', states, 'running', -count)
-    redis.call('HINCRBY', states, state, count)
+if ended > 0 then
+    redis.call('DEL', unpack(gone))
+    redis.call('HINCRBY', states, 'running', -ended)
+    for state, count in pairs(moved) do
+        redis.call('HINCRBY', states, state, count)
+    end
 end
--- also for what falls due later: an idle worker may be sleeping past that time
-if due_now and redis.call('LLEN', wake) == 0 then
-    redis.call('LPUSH', wake, 1)
+if #over > 0 then
+    redis.call('ZREM', queue, unpack(over))
+end
+for set, members in pairs(finished) do
+    if #members > 0 then
+        redis.call('ZADD', set, unpack(members))
+    end
+end
+if #again > 0 then
+    redis.call('ZADD', queue, unpack(again))
+    -- also for what falls due later: an idle worker may be sleeping past that time
+    if redis.call('LLEN', wake) == 0 then
+        redis.call('LPUSH', wake, 1)
+    end
 end
 return answers

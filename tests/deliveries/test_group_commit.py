@@ -38,7 +38,7 @@ def flushes():
 
 async def started(commit, *items):
     """One caller for each item, in this order, all of them waiting."""
-    tasks = [asyncio.create_task(commit(item)) for item in items]
+    tasks = [commit(item) for item in items]
     await asyncio.sleep(0)
     return tasks
 
@@ -150,7 +150,7 @@ async def test_when_all_who_wait_have_given_up_nothing_is_sent(flushes):
     await asyncio.sleep(0)
     flushes.let_go()
     await ended(tasks)
-    await until(lambda: commit._flusher is None)
+    await until(lambda: commit.is_idle)
     assert flushes.batches == [[1]]
     flushes.let_go()
     assert await asyncio.wait_for(commit(3), 5) == 30
@@ -161,8 +161,53 @@ async def test_when_the_flush_itself_is_cancelled_nobody_waits_for_ever(flushes)
     tasks = await started(commit, 1)
     await until(lambda: flushes.batches)
     tasks += await started(commit, 2)
-    commit._flusher.cancel()
+    (flusher,) = commit._flushers
+    flusher.cancel()
     answers = await ended(tasks)
     assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
     flushes.let_go()
     assert await asyncio.wait_for(commit(3), 5) == 30
+
+
+async def test_when_many_wait_a_second_batch_goes_while_the_first_is_under_way(flushes):
+    commit = GroupCommit(flushes, worth_another=3)
+    tasks = await started(commit, 1)
+    await until(lambda: len(flushes.batches) == 1)
+    tasks += await started(commit, 2, 3)
+    assert flushes.batches == [[1]]
+    tasks += await started(commit, 4)
+    await until(lambda: len(flushes.batches) == 2)
+    tasks += await started(commit, 5, 6, 7, 8)
+    await asyncio.sleep(0)
+    assert flushes.batches == [[1], [2, 3, 4]]  # never a third
+    flushes.let_go(3)
+    assert await ended(tasks) == [n * 10 for n in range(1, 9)]
+    assert flushes.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
+    await until(lambda: commit.is_idle)
+
+
+async def test_who_waits_is_told_at_once_of_an_error_that_they_would_only_meet_too(flushes):
+    commit = GroupCommit(flushes, ends_all=lambda exc: isinstance(exc, ConnectionError))
+    tasks = await started(commit, 1)
+    await until(lambda: flushes.batches)
+    tasks += await started(commit, 2, 3)
+    flushes.error = ConnectionError("gone")
+    flushes.let_go()
+    assert [type(answer) for answer in await ended(tasks)] == [ConnectionError] * 3
+    assert flushes.batches == [[1]]
+    flushes.error = None
+    flushes.let_go()
+    assert await asyncio.wait_for(commit(4), 5) == 40
+
+
+async def test_another_error_leaves_those_alone_who_wait(flushes):
+    commit = GroupCommit(flushes, ends_all=lambda exc: isinstance(exc, ConnectionError))
+    first = await started(commit, 1)
+    await until(lambda: flushes.batches)
+    second = await started(commit, 2)
+    flushes.error = ValueError("our own")
+    flushes.let_go()
+    assert [type(answer) for answer in await ended(first)] == [ValueError]
+    flushes.error = None
+    flushes.let_go()
+    assert await ended(second) == [20]

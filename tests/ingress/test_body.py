@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from deliveries.patience import Patience
 from ingress.body import (
     REQUEST_BYTES,
     Disconnected,
@@ -24,7 +25,9 @@ async def read(chunks, *, content_length=None, limit=10, max_bytes=1000, patienc
     holding = Holding(max_bytes=max_bytes)
     try:
         with holding.room() as room:
-            return await read_body(content_length, chunks, limit=limit, room=room, patience_s=patience_s)
+            return await read_body(
+                content_length, chunks, limit=limit, room=room, patience=Patience(patience_s)
+            )
     finally:
         assert holding.held_bytes == 0
 
@@ -92,23 +95,26 @@ async def test_a_caller_that_is_cancelled_is_not_told_that_the_body_was_slow():
 async def test_all_requests_together_hold_no_more_than_they_may():
     holding = Holding(max_bytes=REQUEST_BYTES + 100)  # two requests, 100 bytes of bodies
     with holding.room() as first, holding.room() as second:
-        assert await read_body(None, Chunks(b"x" * 40, b"x" * 40), limit=90, room=first) == b"x" * 80
+        assert (
+            await read_body(None, Chunks(b"x" * 40, b"x" * 40), limit=90, room=first, patience=Patience(5))
+            == b"x" * 80
+        )
         body = Chunks(b"x" * 15, b"x" * 15, b"x" * 15)
         with pytest.raises(TooBusy):
-            await read_body(None, body, limit=90, room=second)
+            await read_body(None, body, limit=90, room=second, patience=Patience(5))
         assert body.taken <= 2
     assert holding.held_bytes == 0
     with holding.room() as third:
-        assert await read_body(None, Chunks(b"x" * 90), limit=90, room=third)
+        assert await read_body(None, Chunks(b"x" * 90), limit=90, room=third, patience=Patience(5))
 
 
 async def test_what_can_no_longer_fit_is_turned_away_before_it_is_read():
     holding = Holding(max_bytes=REQUEST_BYTES + 100)  # two requests, 100 bytes of bodies
     with holding.room() as first, holding.room() as second:
-        await read_body(b"80", Chunks(b"x" * 80), limit=90, room=first)
+        await read_body(b"80", Chunks(b"x" * 80), limit=90, room=first, patience=Patience(5))
         body = Chunks(b"x" * 50)
         with pytest.raises(TooBusy):
-            await read_body(b"50", body, limit=90, room=second)
+            await read_body(b"50", body, limit=90, room=second, patience=Patience(5))
         assert body.taken == 0
 
 
@@ -116,9 +122,13 @@ async def test_announcing_much_and_sending_nothing_keeps_nobody_out():
     """Else a handful of idle connections would shut the door for all."""
     holding = Holding(max_bytes=REQUEST_BYTES + 100)  # two requests, 100 bytes of bodies
     with holding.room() as idle, holding.room() as busy:
-        waiting = asyncio.create_task(read_body(b"90", Chunks(then="silence"), limit=90, room=idle))
+        waiting = asyncio.create_task(
+            read_body(b"90", Chunks(then="silence"), limit=90, room=idle, patience=Patience(5))
+        )
         await asyncio.sleep(0)
-        assert await read_body(b"80", Chunks(b"x" * 80), limit=90, room=busy) == b"x" * 80
+        assert (
+            await read_body(b"80", Chunks(b"x" * 80), limit=90, room=busy, patience=Patience(5)) == b"x" * 80
+        )
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -129,11 +139,11 @@ async def test_of_two_large_bodies_at_once_one_gets_through():
     holding = Holding(max_bytes=REQUEST_BYTES + 100)
     with holding.room() as first, holding.room() as second:
         body = Chunks(b"x" * 10, then="silence")
-        half = asyncio.create_task(read_body(b"90", body, limit=90, room=first))
+        half = asyncio.create_task(read_body(b"90", body, limit=90, room=first, patience=Patience(5)))
         await until(lambda: body.taken == 1)
         late = Chunks(*[b"x" * 10] * 9)
         with pytest.raises(TooBusy):
-            await read_body(b"90", late, limit=90, room=second)
+            await read_body(b"90", late, limit=90, room=second, patience=Patience(5))
         assert late.taken == 0
         half.cancel()
         with pytest.raises(asyncio.CancelledError):
