@@ -9,9 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from console import check, orders, reading, up
+from console import check, emulating, orders, reading, up
 from console.client import Place, find_place_or_stop
-from console.screen import WRONG_USE, stop
 from console.up_environment import become
 
 RUN: Final = "Run it"
@@ -69,71 +68,15 @@ app.command(rich_help_panel=LOOK, epilog=_examples("hookyard stats --watch", "ho
 )
 
 
-@app.command(
+app.command(
     rich_help_panel=TRY,
     epilog=_examples(
         "hookyard send issue-open",
-        "hookyard send push --count 20",
+        "hookyard send push --rate 200 --count 10000",
         "hookyard send issue-update --set object_attributes.action=close",
         'hookyard send --file body.json --event "Issue Hook"',
     ),
-)
-def send(
-    event: Annotated[str | None, typer.Argument(help="A sample's name; --list shows them.")] = None,
-    *,
-    url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Where to send it. (default: the ingress here)", show_default=False),
-    ] = None,
-    delivery_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="ID", help="The delivery's id. (default: a new one)", show_default=False
-        ),
-    ] = None,
-    amendments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="Change the body, e.g. object_attributes.action=close; repeatable.",
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Send this file as the body, with --event (- is standard input)."),
-    ] = None,
-    event_header: Annotated[
-        str | None,
-        typer.Option("--event", metavar="EVENT", help='The X-Gitlab-Event header, e.g. "Push Hook".'),
-    ] = None,
-    gitlab_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The GitLab that it comes from.")
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="How many, one after the other.", min=1)] = 1,
-    list_samples: Annotated[bool, typer.Option("--list", help="List the samples and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per delivery.")] = False,
-) -> None:
-    """Send a sample webhook the way GitLab does.
-
-    With its headers, and the first of GL_SECRET and of GL_SIGNING_TOKEN, if set.
-    """
-    if event is None and file is None and not list_samples:
-        stop("Which event? See them with: hookyard send --list", WRONG_USE)
-    place = find_place_or_stop()
-    arguments = ["--url", url or _ingress(place), "--count", str(count)]
-    options = {"--id": delivery_id, "--file": file, "--event": event_header}
-    options["--gitlab-url"] = gitlab_url or (place.settings.gitlab_url if _has_gitlab(place) else None)
-    arguments += [part for name, value in options.items() if value is not None for part in (name, value)]
-    arguments += [part for amendment in amendments or () for part in ("--set", amendment)]
-    arguments += [name for name, wanted in (("--list", list_samples), ("--json", as_json)) if wanted]
-    arguments += ["--", event] if event is not None else []
-    secrets = {
-        "EMULATOR_SECRET_TOKEN": place.settings.secret_tokens,
-        "EMULATOR_SIGNING_TOKEN": place.settings.signing_tokens,
-    }
-    first = {name: tokens[0].get_secret_value() for name, tokens in secrets.items() if tokens}
-    become("emulator", "send", *arguments, environment=first)
+)(emulating.send)
 
 
 @app.command(
@@ -186,36 +129,17 @@ def worker(
     become("worker", *(["--burst"] if burst else []), environment=environment)
 
 
-@app.command(rich_help_panel=ONE)
-def emulator(
-    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="PORT", help="Port to listen on.", min=0, max=65535)] = 8002,
-    external_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address for links. (default: the one asked)", show_default=False),
-    ] = None,
-) -> None:
-    """Run a stand-in for GitLab.
-
-    Its REST API under /api/v4, pages under /, everything in memory.
-    """
-    arguments = ["--host", host, "--port", str(port)]
-    arguments += ["--external-url", external_url] if external_url else []
-    become("emulator", "serve", *arguments, environment={})
+app.command(
+    rich_help_panel=ONE,
+    epilog=_examples(
+        "hookyard emulator --hook http://127.0.0.1:8000/",
+        "hookyard emulator --callback-url http://127.0.0.1:9000/ --callback-delay 1",
+    ),
+)(emulating.emulator)
 
 
 def _from(place: Place, *names: str) -> dict[str, str]:
     return {name: value for name, value in place.inherited.items() if name in names}
-
-
-def _has_gitlab(place: Place) -> bool:
-    return "GL_URL" in place.given or "GL_URL" in place.inherited
-
-
-def _ingress(place: Place) -> str:
-    if place.here is not None and "HOOKYARD_PORT" not in place.given:
-        return place.here.addresses["ingress"]
-    return f"http://127.0.0.1:{place.settings.port}/"
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deliveries.settings import Settings
+
 _OFF_PATH: Final = "-P"
 """Keeps the current directory off ``sys.path``: a user's own ``worker.py`` there is not ours."""
 
@@ -35,6 +37,15 @@ def become(module: str, *arguments: str, environment: Mapping[str, str]) -> NoRe
     sys.stderr.flush()
     command = python_module(module, *arguments)
     os.execve(command[0], command, child_environment({}, environment))  # noqa: S606 - no shell is wanted
+
+
+def hook_secrets(settings: Settings) -> dict[str, str]:
+    """Return what vouches for a webhook here, as the emulator reads it: in no process list."""
+    secrets = {
+        "EMULATOR_SECRET_TOKEN": settings.secret_tokens,
+        "EMULATOR_SIGNING_TOKEN": settings.signing_tokens,
+    }
+    return {name: tokens[0].get_secret_value() for name, tokens in secrets.items() if tokens}
 
 
 def own_name() -> str:

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from console.up_environment import child_environment, python_module
+from console.up_environment import child_environment, hook_secrets, python_module
 from console.up_processes import Plan
 from deliveries.embedded_redis import free_port
 from deliveries.settings import SettingsError, ingress_faults, load
@@ -143,7 +143,14 @@ def make_plans(layout: Layout, shared: dict[str, str]) -> list[Plan]:
     )
     commands = {
         "emulator": python_module(
-            "emulator", "serve", "--host", LOOPBACK, "--port", str(layout.emulator_port)
+            "emulator",
+            "serve",
+            "--host",
+            LOOPBACK,
+            "--port",
+            str(layout.emulator_port),
+            "--hook",
+            f"{layout.ingress}/",
         ),
         "ingress": python_module("ingress"),
         "worker": python_module("worker"),
@@ -153,10 +160,16 @@ def make_plans(layout: Layout, shared: dict[str, str]) -> list[Plan]:
         "ingress": _INGRESS_S + settings.shutdown_delay_s,
         "worker": settings.drain_s + settings.lease_s + _SPARE_S,  # its own limit, and some
     }
+    environments = {"emulator": {**environment, **hook_secrets(settings)}}
     plans = []
     for name in layout.names:
         kind = name.partition("-")[0]
         plans.append(
-            Plan(name=name, command=commands[kind], environment=environment, patience_s=patience_s[kind])
+            Plan(
+                name=name,
+                command=commands[kind],
+                environment=environments.get(kind, environment),
+                patience_s=patience_s[kind],
+            )
         )
     return plans

@@ -1,7 +1,7 @@
 """Which REST calls were made: the record that the page shows and that tests ask for.
 
 Bounded, newest kept. No secret gets in: of the headers only the two in `KEPT_HEADERS` are kept, and
-parameters whose name speaks of a token or a password lose their value.
+parameters whose name speaks of a token or a password lose their value, and a webhook's headers do.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MAX_CALLS = 1_000
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEADER_CHARS = 256
 HIDDEN = "[REDACTED]"
+SECRET_PAIRS = ("custom_headers", "url_variables")  # of a webhook, as parameters and in paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,8 @@ class CallRecord:
         by_fault: bool,
     ) -> RecordedCall:
         """Keep one call. `headers` are the request's; a body above `MAX_BODY_BYTES` is not kept."""
+        if any(pairs in path for pairs in SECRET_PAIRS) and isinstance(body, dict):
+            body = {**body, "value": HIDDEN}
         call = RecordedCall(
             id=next(self._ids),
             at=at,
@@ -102,7 +105,7 @@ class CallRecord:
 
 
 def _is_secret(name: str) -> bool:
-    return "token" in name.lower() or "password" in name.lower()
+    return "token" in name.lower() or "password" in name.lower() or name in SECRET_PAIRS
 
 
 def _without_secrets(body: object) -> object:

@@ -1,26 +1,33 @@
-"""The emulator's own routes, for tests and for the people who run it: `/-/faults` and `/-/calls`.
+"""The emulator's own routes, for tests and for the people who run it, but for that of the clock.
 
 They ask for no token: whoever can reach the emulator may do with it what they like.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator import token_orders
 from emulator.faults import FaultError, read_fault
 from emulator.gitlab_api.api import read_body
 from emulator.gitlab_api.bodies import MAX_BODY_BYTES, read_json
 from emulator.gitlab_api.call import Refusal
+from emulator.gitlab_api.limits import RateLimitError, read_per_minute
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
     from starlette.requests import Request
 
     from emulator.calls import CallRecord
     from emulator.faults import Faults
+    from emulator.gitlab_api.limits import RateLimit
+    from emulator.state import State
 
 
 def control_routes(calls: CallRecord, faults: Faults) -> list[Route]:
@@ -30,16 +37,8 @@ def control_routes(calls: CallRecord, faults: Faults) -> list[Route]:
     what now waits, or 400 with a line that names the field at fault. DELETE answers 204.
     """
 
-    async def order_fault(request: Request) -> Response:
-        try:
-            body = await read_body(request, MAX_BODY_BYTES)
-            faults.order(read_fault(read_json(body or b"")))
-        except FaultError as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, status_code=refusal.status)
-        except ClientDisconnect:
-            return Response(status_code=400)
+    def order_fault(data: Any) -> Response:
+        faults.order(read_fault(data))
         return JSONResponse(faults.as_json(), status_code=201)
 
     async def list_faults(_request: Request) -> Response:
@@ -57,9 +56,65 @@ def control_routes(calls: CallRecord, faults: Faults) -> list[Route]:
         return Response(status_code=204)
 
     return [
-        Route("/-/faults", order_fault, methods=["POST"]),
+        Route("/-/faults", _ordering(order_fault), methods=["POST"]),
         Route("/-/faults", list_faults, methods=["GET"]),
         Route("/-/faults", clear_faults, methods=["DELETE"]),
         Route("/-/calls", list_calls, methods=["GET"]),
         Route("/-/calls", clear_calls, methods=["DELETE"]),
     ]
+
+
+def access_routes(
+    state: State, limit: RateLimit, *, clock: Callable[[], datetime], changed: Callable[[], None]
+) -> list[Route]:
+    """GET, POST, DELETE `/-/tokens`; GET, PUT `/-/rate_limit`.
+
+    POST takes the fields of `token_orders.TokenOrder`; as soon as one token is registered, only
+    registered ones are taken. PUT takes `{"per_minute": 5}`, or null to turn nobody away. `changed` is
+    called after a change of the state.
+    """
+
+    def order_token(data: Any) -> Response:
+        token = token_orders.register(state, token_orders.read_order(data), clock())
+        changed()
+        return JSONResponse(token_orders.as_json(state, token), status_code=201)
+
+    async def list_tokens(_request: Request) -> Response:
+        return JSONResponse([token_orders.as_json(state, token) for token in state.tokens.values()])
+
+    async def clear_tokens(_request: Request) -> Response:
+        state.tokens.clear()
+        changed()
+        return Response(status_code=204)
+
+    def set_limit(data: Any) -> Response:
+        limit.per_minute = read_per_minute(data)
+        return JSONResponse({"per_minute": limit.per_minute})
+
+    async def show_limit(_request: Request) -> Response:
+        return JSONResponse({"per_minute": limit.per_minute})
+
+    return [
+        Route("/-/tokens", _ordering(order_token), methods=["POST"]),
+        Route("/-/tokens", list_tokens, methods=["GET"]),
+        Route("/-/tokens", clear_tokens, methods=["DELETE"]),
+        Route("/-/rate_limit", _ordering(set_limit), methods=["PUT"]),
+        Route("/-/rate_limit", show_limit, methods=["GET"]),
+    ]
+
+
+def _ordering(order: Callable[[Any], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A route that reads JSON and carries out what it says; 400 with a line when that makes no sense."""
+
+    async def route(request: Request) -> Response:
+        try:
+            body = await read_body(request, MAX_BODY_BYTES)
+            return order(read_json(body or b""))
+        except (FaultError, RateLimitError, token_orders.TokenError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        except Refusal as refusal:
+            return JSONResponse(refusal.body, status_code=refusal.status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return route

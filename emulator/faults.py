@@ -12,7 +12,7 @@ from http import HTTPStatus
 MAX_CALLS = 1_000_000
 MAX_DELAY_S = 600.0
 MAX_FAULTS = 1_000
-FIELDS = {"calls", "status", "headers", "body", "method", "path", "delay_s"}
+FIELDS = {"calls", "status", "headers", "body", "method", "path", "delay_s", "drop"}
 STATUS_RANGE = range(200, 600)
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -27,18 +27,20 @@ class FaultError(ValueError):
 class Fault:
     """The next `calls` matching calls are answered with `status` after `delay_s` seconds.
 
-    `method` and `path` narrow down which calls match (`path` is a prefix of the request's path as sent,
-    e.g. `/api/v4/projects/1`); None matches all. `body` is text, or anything else to send as JSON;
-    None means the body that GitLab or the server before it usually sends with that status.
+    Without a `status` they are answered truly, just late. `drop` closes the connection instead, without
+    any answer. `method` and `path` narrow down which calls match (`path` is a prefix of the request's path
+    as sent, e.g. `/api/v4/projects/1`); None matches all. `body` is text, or anything else to send as
+    JSON; None means the body that GitLab or the server before it usually sends with that status.
     """
 
     calls: int = 1
-    status: int = 500
+    status: int | None = 500
     headers: dict[str, str] = field(default_factory=dict)
     body: object = None
     method: str | None = None
     path: str | None = None
     delay_s: float = 0.0
+    drop: bool = False
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a call with this method and path is to fail."""
@@ -53,12 +55,13 @@ class Fault:
         """
         if self.body is not None:
             return self.body
-        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+        status = self.status or HTTPStatus.OK
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             return "Retry later\n"
         try:
-            return {"message": f"{self.status} {HTTPStatus(self.status).phrase}"}
+            return {"message": f"{status} {HTTPStatus(status).phrase}"}
         except ValueError:
-            return f"<html><body><h1>Error {self.status}</h1></body></html>\n"
+            return f"<html><body><h1>Error {status}</h1></body></html>\n"
 
 
 class Faults:
@@ -98,14 +101,17 @@ def read_fault(data: object) -> Fault:
         raise FaultError('a fault is a JSON object such as {"calls": 3, "status": 500}')
     if unknown := sorted(str(name) for name in data.keys() - FIELDS):
         raise FaultError(f"unknown field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
+    delay_s = _seconds(data.get("delay_s", 0))
+    only_late = data["status"] is None if "status" in data else delay_s > 0
     return Fault(
         calls=_whole_number(data, "calls", 1, range(1, MAX_CALLS + 1)),
-        status=_whole_number(data, "status", 500, STATUS_RANGE),
+        status=None if only_late else _whole_number(data, "status", 500, STATUS_RANGE),
         headers=_headers(data.get("headers") or {}),
         body=data.get("body"),
         method=(_text(data, "method") or "").upper() or None,
         path=_text(data, "path"),
-        delay_s=_seconds(data.get("delay_s", 0)),
+        delay_s=delay_s,
+        drop=_flag(data, "drop"),
     )
 
 
@@ -113,6 +119,13 @@ def _whole_number(data: dict[str, object], name: str, default: int, allowed: ran
     value = data.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value not in allowed:
         raise FaultError(f"{name} must be a whole number from {allowed.start} to {allowed.stop - 1}")
+    return value
+
+
+def _flag(data: dict[str, object], name: str) -> bool:
+    value = data.get(name, False)
+    if not isinstance(value, bool):
+        raise FaultError(f"{name} must be true or false")
     return value
 
 

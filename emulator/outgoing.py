@@ -9,12 +9,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator import hooks
+from emulator.hooks import request as hooks
+from emulator.hooks.signing import signing_key
 from emulator.samples.amend import amended
 from emulator.samples.catalogue import SAMPLES, closest
+from emulator.samples.kinds import header_of
 from emulator.samples.scene import scene_of
 from emulator.seed import seed
-from emulator.signing import signing_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +34,7 @@ class Outgoing:
     body: bytes
     instance: str
     secrets: hooks.Secrets
+    version: hooks.Version
 
 
 def prepare(
@@ -44,17 +46,18 @@ def prepare(
     gitlab_url: str,
     secrets: hooks.Secrets,
     now: datetime,
+    version: hooks.Version = hooks.NEWEST,
 ) -> Outgoing:
     """The delivery that the options ask for.
 
     A file's bytes go out as they are, unless amendments make it necessary to read them as JSON. The
-    header is `event`, else the sample's. Raises UnsendableError: unknown sample, no event to name, a
-    bad amendment, a signing token that is none.
+    header is `event`, else the sample's, else what the file's `object_kind` tells. Raises
+    UnsendableError: unknown sample, no event to name, a bad amendment, a signing token that is none.
     """
     if sample is not None and sample not in SAMPLES:
         raise UnsendableError(_unknown(sample))
-    if sample is None and (event is None or file_bytes is None):
-        raise UnsendableError('name a sample (--list shows them), or give both --file and --event "… Hook"')
+    if sample is None and file_bytes is None:
+        raise UnsendableError("name a sample (--list shows them), or give a body of your own with --file")
     instance = gitlab_url.rstrip("/")
     try:
         if secrets.signing_token:
@@ -62,8 +65,15 @@ def prepare(
         body = _body(sample, file_bytes, amendments, instance, now)
     except ValueError as error:
         raise UnsendableError(str(error)) from error
-    header = event or SAMPLES[sample or ""].event
-    return Outgoing(name=sample or header, event=header, body=body, instance=instance, secrets=secrets)
+    header = event or (SAMPLES[sample].event if sample is not None else _header_of(body))
+    return Outgoing(
+        name=sample or header,
+        event=header,
+        body=body,
+        instance=instance,
+        secrets=secrets,
+        version=version,
+    )
 
 
 def headers(outgoing: Outgoing, *, ids: hooks.DeliveryIds, timestamp_s: int) -> dict[str, str]:
@@ -75,6 +85,7 @@ def headers(outgoing: Outgoing, *, ids: hooks.DeliveryIds, timestamp_s: int) -> 
         body=outgoing.body,
         instance=outgoing.instance,
         secrets=outgoing.secrets,
+        version=outgoing.version,
     )
 
 
@@ -95,7 +106,17 @@ def _body(
     return hooks.encode(amended(body, amendments))
 
 
+def _header_of(body: bytes) -> str:
+    try:
+        header = header_of(json.loads(body))
+    except (ValueError, RecursionError):
+        header = None
+    if header is None:
+        raise UnsendableError('the file does not tell what kind of event it is: say --event "Push Hook"')
+    return header
+
+
 def _unknown(sample: str) -> str:
     like = closest(sample)
     guess = f" Did you mean {like}?" if like else ""
-    return f"there is no sample {sample!r}.{guess}\nKnown: {', '.join(SAMPLES)}"
+    return f"there is no sample {sample!r}.{guess} See all of them with --list."

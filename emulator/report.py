@@ -1,15 +1,19 @@
-"""How `send` tells what became of a delivery: one line, or one JSON object. Pure."""
+"""How `send` tells what became of its deliveries: of one in a line, of many in a summary. Pure."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from emulator.samples.catalogue import SAMPLES
-from emulator.sending import TIMEOUT_S, Answered, Broken, Refused, Sent, TimedOut, Unsendable
+from emulator.hooks.sending import TIMEOUT_S, Answered, Broken, Refused, Sent, TimedOut, Unsendable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emulator.outgoing import Outgoing
+    from emulator.tally import Summary
+
+NOTICEABLY_LATE_MS = 250
 
 
 def why_no_answer(sent: Sent, url: str) -> str | None:
@@ -53,14 +57,31 @@ def as_json(outgoing: Outgoing, delivery_id: str, sent: Sent, url: str) -> str:
     )
 
 
-def listing() -> str:
-    """All samples: name, event header, what happens."""
-    rows = [(name, sample.event, sample.summary) for name, sample in SAMPLES.items()]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:<{widths[0]}}  {event:<{widths[1]}}  {text}" for name, event, text in rows)
+def summary(run: Summary, *, count: int, rate: float | None, at_once: int) -> str:
+    """The numbers of a run in a few lines; `count` deliveries were wanted, at `rate` per second."""
+    begun = f"{run.sent:,}" if run.sent == count else f"{run.sent:,} of {count:,}"
+    asked = "" if rate is None else f", asked for {rate:g}/s"
+    reached = "" if run.rate is None else f": {run.rate:,.1f}/s{asked}"
+    rows = {"sent": f"{begun} in {run.duration_s:,.1f} s{reached}"}
+    if run.by_status:
+        rows["answered"] = _counts(run.by_status)
+    if run.failures:
+        rows["no answer"] = _counts(run.failures)
+    if run.under_way:
+        rows["cut off"] = f"{run.under_way:,} that were still under way"
+    if run.latency_ms:
+        rows["latency"] = "   ".join(f"{name} {ms:,} ms" for name, ms in run.latency_ms.items())
+    if rate is not None and run.late_ms >= NOTICEABLY_LATE_MS:
+        late_s = run.late_ms / 1000
+        rows["late"] = f"up to {late_s:,.1f} s: not fast enough for {rate:g}/s with {at_once} at once"
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items())
 
 
-def listing_as_json() -> str:
+def summary_as_json(run: Summary) -> str:
     """The same for programs."""
-    rows = [{"name": n, "event": one.event, "summary": one.summary} for n, one in SAMPLES.items()]
-    return json.dumps(rows)
+    return json.dumps(run.as_json())
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return "   ".join(f"{what}: {number:,}" for what, number in counts.items())

@@ -44,7 +44,7 @@ def run(app: ASGIApp, listener: socket.socket, *, before_serving: Callable[[], N
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, lifespan="off"
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, lifespan="on"
     )
     before_serving()
     uvicorn.Server(config).run(sockets=[listener])

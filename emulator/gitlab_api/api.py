@@ -1,24 +1,24 @@
 """The API as an ASGI application: the only module of this package that speaks HTTP.
 
-One call is: read the body (bounded), meet a fault on order or else check the token, find the route,
-run its function; then record the call and answer.
+One call is: read the body (bounded), meet a fault on order, look at the token, count the call against
+the rate limit, find the route, run its function; then record the call and answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from emulator.gitlab_api import bodies, routes
+from emulator.dropping import drop_connection
+from emulator.gitlab_api import bodies, limits, params, routes, tokens
 from emulator.gitlab_api.call import Answer, Call, Refusal
-from emulator.gitlab_api.limits import CallCount
+from emulator.state import FullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,38 +28,49 @@ if TYPE_CHECKING:
 
     from emulator.calls import CallRecord
     from emulator.faults import Fault, Faults
+    from emulator.gitlab_api.limits import RateLimit
+    from emulator.gitlab_api.tokens import Identity
+    from emulator.hooks.hooks import Hooks
     from emulator.state import State
 
 log = logging.getLogger("emulator")
 
 MAX_PATHS_LOGGED = 1_000
 WITHOUT_BODY = (204, 304)
+DROPPED = 0  # in the record of calls: no answer at all
 
 
 class GitLabApi:
     """Answers every path under `/api`.
 
-    `token` is the only access token taken; None takes any, or none. `base_url_of` gives the address
-    that people reach this GitLab by, for links.
+    `token` is an access token that may do everything, in the bot's name; None makes any token that, as
+    long as none is registered in the state. `hooks` is told what happens, `limit` counts the calls.
+    `base_url_of` gives the address that people reach this GitLab by, for links. `changed` is called
+    after a call that may have changed the state.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the application is made of
         self,
         state: State,
         calls: CallRecord,
         faults: Faults,
         *,
         token: str | None,
+        hooks: Hooks,
+        limit: RateLimit,
         base_url_of: Callable[[Request], str],
         clock: Callable[[], datetime],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._state = state
         self._calls = calls
         self._faults = faults
         self._token = token
+        self._hooks = hooks
+        self._limit = limit
         self._base_url_of = base_url_of
         self._clock = clock
-        self._count = CallCount()
+        self._changed = changed
         self._logged: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,51 +84,91 @@ class GitLabApi:
             return
         parsed, refusal = _parsed(request, body)
         fault = self._faults.take(request.method, path)
-        if fault is not None:
-            response = await _failing(fault)
+        response: Response | None
+        if fault is None:
+            response = await self._respond(request, path, parsed, refusal, now)
         else:
-            answer = refusal or self._answer(request, path, parsed, now)
-            response = _json(answer, {**self._count.count(now), **answer.headers})
+            await asyncio.sleep(fault.delay_s)
+            if fault.drop:
+                response = None
+            elif fault.status is None:
+                response = await self._respond(request, path, parsed, refusal, now)
+            else:
+                response = _failing(fault, fault.status)
         self._calls.add(
             at=now,
             method=request.method,
             path=path,
             query=query,
-            status=response.status_code,
+            status=DROPPED if response is None else response.status_code,
             duration_ms=round((time.monotonic() - started_s) * 1000),
             headers=request.headers,
             body=parsed,
             body_bytes=len(body or b""),
             by_fault=fault is not None,
         )
-        log.info("%s %s %s", request.method, path, response.status_code)
-        await response(scope, receive, send)
+        log.info("%s %s %s", request.method, path, response.status_code if response else "dropped")
+        if response is None:
+            await drop_connection(receive)
+        else:
+            await response(scope, receive, send)
 
-    def _answer(self, request: Request, path: str, parsed: object, now: datetime) -> Answer:
+    async def _respond(
+        self, request: Request, path: str, parsed: object, refusal: Answer | None, now: datetime
+    ) -> Response:
+        """The true answer, with the headers of the rate limit."""
+        identity = self._identity(request, now)
+        counted = self._limit.count(None if isinstance(identity, Refusal) else identity.user.id, now)
+        if counted.too_many:
+            return PlainTextResponse(limits.TOO_MANY, status_code=429, headers=counted.headers)
         try:
-            return self._answer_or_refuse(request, path, parsed, now)
-        except Refusal as refusal:
-            return Answer(status=refusal.status, body=refusal.body)
+            if isinstance(identity, Refusal):
+                raise identity
+            answer = refusal or await self._answer(request, path, parsed, identity, now)
+        except Refusal as refused:
+            answer = Answer(status=refused.status, body=refused.body, headers=refused.headers)
+        except FullError as full:
+            answer = Answer(status=403, body={"message": f"403 Forbidden - {full}"})
+        return _response(answer, counted.headers)
 
-    def _answer_or_refuse(self, request: Request, path: str, parsed: object, now: datetime) -> Answer:
-        if self._token is not None and not _carries(request.headers, self._token):
-            raise Refusal(401, {"message": "401 Unauthorized"})
+    def _identity(self, request: Request, now: datetime) -> Identity | Refusal:
+        offered = tokens.offered_token(request.headers, request.query_params)
+        try:
+            return tokens.identify(self._state, offered, master=self._token, now=now)
+        except Refusal as refusal:
+            return refusal
+
+    async def _answer(
+        self, request: Request, path: str, parsed: object, identity: Identity, now: datetime
+    ) -> Answer:
         match = routes.match(request.method, path)
         if match is None:
             raise self._not_done(request.method, path)
+        tokens.check_scope(identity.token, request.method, path)
         query = request.scope["query_string"].decode("latin-1")
         base_url = self._base_url_of(request)
+        given = bodies.parameters(query, parsed)
+        sudo = request.headers.get("sudo") or params.text(given, "sudo")
+        identity = tokens.in_whose_name(self._state, identity, sudo)
         call = Call(
             state=self._state,
-            user=self._state.users[self._state.bot_id],
+            user=identity.user,
+            token=identity.token,
             ids=match.ids,
-            params=bodies.parameters(query, parsed),
+            params=given,
             base_url=base_url,
             url=base_url + path,
             query=tuple(parse_qsl(query, keep_blank_values=True)),
             now=now,
+            hooks=self._hooks,
+            event_uuid=request.headers.get("x-gitlab-event-uuid"),
         )
-        return match.function(call)
+        answer = match.function(call)
+        if not isinstance(answer, Answer):
+            answer = await answer
+        if request.method not in ("GET", "HEAD"):
+            self._changed()
+        return answer
 
     def _not_done(self, method: str, path: str) -> Refusal:
         text = f"the emulator does not do {method} {path} (yet)"
@@ -155,26 +206,21 @@ def _parsed(request: Request, body: bytes | None) -> tuple[object, Answer | None
         return None, Answer(status=refusal.status, body=refusal.body)
 
 
-def _carries(headers: Mapping[str, str], token: str) -> bool:
-    """Whether a request carries the token, in either of the two ways that GitLab takes it."""
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    offered = headers.get("private-token") or (bearer.strip() if scheme.lower() == "bearer" else "")
-    return hmac.compare_digest(offered.encode("utf-8", "replace"), token.encode("utf-8", "replace"))
-
-
-def _json(answer: Answer, headers: Mapping[str, str]) -> Response:
+def _response(answer: Answer, more_headers: Mapping[str, str]) -> Response:
+    headers = {**more_headers, **answer.headers}
+    if answer.text is not None:
+        return PlainTextResponse(answer.text, status_code=answer.status, headers=headers)
     if answer.body is None:
-        return Response(status_code=answer.status, headers=dict(headers))
-    return JSONResponse(answer.body, status_code=answer.status, headers=dict(headers))
+        return Response(status_code=answer.status, headers=headers)
+    return JSONResponse(answer.body, status_code=answer.status, headers=headers)
 
 
-async def _failing(fault: Fault) -> Response:
-    """The answer that was ordered, after its delay."""
-    await asyncio.sleep(fault.delay_s)
+def _failing(fault: Fault, status: int) -> Response:
+    """The answer that was ordered."""
     body = fault.answer_body()
-    if fault.status in WITHOUT_BODY:
-        return Response(status_code=fault.status, headers=fault.headers)
+    if status in WITHOUT_BODY:
+        return Response(status_code=status, headers=fault.headers)
     if isinstance(body, str):
         kind = "text/html" if body.startswith("<") else "text/plain"
-        return Response(body, status_code=fault.status, headers=fault.headers, media_type=kind)
-    return JSONResponse(body, status_code=fault.status, headers=fault.headers)
+        return Response(body, status_code=status, headers=fault.headers, media_type=kind)
+    return JSONResponse(body, status_code=status, headers=fault.headers)

@@ -1,51 +1,70 @@
-"""Merge requests, with their commits, changes and approvals.
-
-https://docs.gitlab.com/api/merge_requests/ , merge_request_approvals.
-"""
+"""Merge requests, with their commits and changes: https://docs.gitlab.com/api/merge_requests/ ."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emulator.gitlab_api import edits, lookup, params, shapes
-from emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_value, not_found
+from emulator.gitlab_api import edits, lookup, params, shapes, shapes_ci, shapes_code, telling
+from emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_value
 from emulator.gitlab_api.paging import in_order, paged
+from emulator.state import DEVELOPER, OWNER
 
 if TYPE_CHECKING:
-    from emulator.state import MergeRequest
+    from emulator.state import MergeRequest, Pipeline, Project
 
 
 def list_all(call: Call) -> Answer:
-    """GET /merge_requests: those of every project."""
-    projects = call.state.projects.values()
-    return _list(call, [one for project in projects for one in project.merge_requests.values()])
+    """GET /merge_requests: those of every project; `scope` is created_by_me unless told otherwise."""
+    names = ("created_by_me", "created-by-me", "assigned_to_me", "reviews_for_me", "all")
+    mine = params.choice(call.params, "scope", *names)
+    found = [
+        one
+        for project in call.state.projects.values()
+        if call.sees(project)
+        for one in project.merge_requests.values()
+    ]
+    if mine == "assigned_to_me":
+        found = [one for one in found if call.user.id in one.assignee_ids]
+    elif mine == "reviews_for_me":
+        found = [one for one in found if call.user.id in one.reviewer_ids]
+    elif mine != "all" and call.token is not None:  # a token that may do everything is nobody's in particular
+        found = [one for one in found if one.author_id == call.user.id]
+    return _list(call, found)
 
 
 def list_of_project(call: Call) -> Answer:
-    """GET /projects/:id/merge_requests; `source_branch` and `target_branch` narrow as well."""
+    """GET /projects/:id/merge_requests."""
     return _list(call, list(lookup.project(call).merge_requests.values()))
+
+
+def list_of_group(call: Call) -> Answer:
+    """GET /groups/:id/merge_requests: those of all projects below it."""
+    below = call.state.projects_below(lookup.group(call))
+    return _list(
+        call, [one for project in below if call.sees(project) for one in project.merge_requests.values()]
+    )
 
 
 def get(call: Call) -> Answer:
     """GET /projects/:id/merge_requests/:merge_request_iid."""
-    return Answer(body=_shape(call, lookup.merge_request(call)))
+    item = lookup.merge_request(call)
+    project = lookup.project(call)
+    head = _pipelines(project, item)[-1:]
+    shape = shapes_ci.whole_pipeline(call.state, project, head[0], call.base_url) if head else None
+    return Answer(body={**_shape(call, item), "head_pipeline": shape})
 
 
 def create(call: Call) -> Answer:
-    """POST /projects/:id/merge_requests: 201; 409 while the source branch has an open one."""
-    project = lookup.project(call)
+    """POST /projects/:id/merge_requests: 201; 409 while one is open for the same branches."""
+    project = lookup.project(call, DEVELOPER)
     params.require(call.params, "title", "source_branch", "target_branch")
     title, description = params.title(call.params), params.long_text(call.params, "description")
     labels = params.labels_after(call.params, [])
+    assignees, reviewers = edits.assignee_ids(call, []), edits.people(call, "reviewer_ids", [])
     source = params.text(call.params, "source_branch") or ""
     target = params.text(call.params, "target_branch") or ""
-    for name, branch in (("source_branch", source), ("target_branch", target)):
-        if not branch.strip():
-            raise bad_value(name, "can't be blank")
-    for other in project.merge_requests.values():
-        if (other.source_branch, other.target_branch, other.state) == (source, target, "opened"):
-            text = f"Another open merge request already exists for this source branch: !{other.iid}"
-            raise Refusal(409, {"message": [text]})
+    _check_branches(project, source, target)
     merge_request = call.state.open_merge_request(
         project,
         author=call.user,
@@ -55,18 +74,33 @@ def create(call: Call) -> Answer:
         target_branch=target,
         now=call.now,
     )
-    merge_request.labels = labels
+    edits.set_labels(call, merge_request, labels)
+    merge_request.assignee_ids, merge_request.reviewer_ids = assignees, reviewers
+    telling.opened(call, merge_request)
     return Answer(status=201, body=_shape(call, merge_request))
 
 
 def edit(call: Call) -> Answer:
     """PUT /projects/:id/merge_requests/:merge_request_iid; `state_event` is close or reopen."""
     merge_request = lookup.merge_request(call)
-    params.require_any(call.params, *edits.EDITABLE, "target_branch")
+    edits.may_edit(call, merge_request)
+    params.require_any(call.params, *edits.EDITABLE, "target_branch", "reviewer_ids", *edits.IGNORED)
     target = params.text(call.params, "target_branch")
+    reviewers = edits.people(call, "reviewer_ids", merge_request.reviewer_ids)
+    before = replace(merge_request)
     edits.apply(call, merge_request)
     merge_request.target_branch = target or merge_request.target_branch
+    merge_request.reviewer_ids = reviewers
+    telling.edited(call, before, merge_request)
     return Answer(body=_shape(call, merge_request))
+
+
+def delete(call: Call) -> Answer:
+    """DELETE /projects/:id/merge_requests/:merge_request_iid: 204, for owners."""
+    merge_request = lookup.merge_request(call)
+    project = lookup.project(call, OWNER)
+    del project.merge_requests[merge_request.iid]
+    return Answer(status=204)
 
 
 def commits(call: Call) -> Answer:
@@ -74,42 +108,53 @@ def commits(call: Call) -> Answer:
     merge_request = lookup.merge_request(call)
     url = shapes.web_url(call.base_url, lookup.project(call))
     newest = merge_request.commits[::-1]
-    return paged(call, newest, lambda commit: shapes.commit(call.state, commit, url))
+    return paged(call, newest, lambda commit: shapes_code.commit(call.state, commit, url))
 
 
 def diffs(call: Call) -> Answer:
     """GET …/diffs: the changed files."""
-    return paged(call, lookup.merge_request(call).changes, shapes.file_change)
+    return paged(call, lookup.merge_request(call).changes, shapes_code.file_change)
 
 
 def changes(call: Call) -> Answer:
     """GET …/changes: the merge request with its changed files (deprecated by GitLab, widely used)."""
     merge_request = lookup.merge_request(call)
-    files = [shapes.file_change(change) for change in merge_request.changes]
+    files = [shapes_code.file_change(change) for change in merge_request.changes]
     return Answer(body={**_shape(call, merge_request), "changes": files, "overflow": False})
 
 
-def approvals(call: Call) -> Answer:
-    """GET …/approvals: who has approved."""
-    return Answer(body=_approvals(call, lookup.merge_request(call)))
+def participants(call: Call) -> Answer:
+    """GET …/participants of an issue or merge request: who opened it, wrote on it or has it assigned."""
+    item = lookup.noteable(call)
+    ids = dict.fromkeys([item.author_id, *item.assignee_ids, *(one.author_id for one in item.notes.values())])
+    return paged(call, list(ids), lambda one: shapes.user(call.state.users[one], call.base_url))
 
 
-def approve(call: Call) -> Answer:
-    """POST …/approve: 201; 401 for who has approved already (gitlab-org/gitlab#526532)."""
-    merge_request = lookup.merge_request(call)
-    if call.user.id in merge_request.approved_by_ids or merge_request.state != "opened":
-        raise Refusal(401, {"message": "401 Unauthorized"})
-    merge_request.approved_by_ids.append(call.user.id)
-    return Answer(status=201, body=_approvals(call, merge_request))
+def pipelines(call: Call) -> Answer:
+    """GET …/pipelines, newest first."""
+    project = lookup.project(call)
+    found = _pipelines(project, lookup.merge_request(call))[::-1]
+    return paged(call, found, lambda one: shapes_ci.pipeline(project, one, call.base_url))
 
 
-def unapprove(call: Call) -> Answer:
-    """POST …/unapprove: 201; 404 for who has not approved."""
-    merge_request = lookup.merge_request(call)
-    if call.user.id not in merge_request.approved_by_ids:
-        raise not_found()
-    merge_request.approved_by_ids.remove(call.user.id)
-    return Answer(status=201, body=_approvals(call, merge_request))
+def _pipelines(project: Project, item: MergeRequest) -> list[Pipeline]:
+    """Those over any of its commits, oldest first."""
+    shas = {commit.sha for commit in item.commits}
+    return [one for one in project.pipelines.values() if one.sha in shas]
+
+
+def _check_branches(project: Project, source: str, target: str) -> None:
+    for name, branch in (("source_branch", source), ("target_branch", target)):
+        if not branch.strip():
+            raise bad_value(name, "can't be blank")
+        if len(branch) > params.MAX_TITLE_CHARS:
+            raise bad_value(name, f"is too long (maximum is {params.MAX_TITLE_CHARS} characters)")
+    if source == target:
+        raise Refusal(400, {"message": ["You can't use same project/branch for source and target"]})
+    for other in project.merge_requests.values():
+        if (other.source_branch, other.target_branch, other.state) == (source, target, "opened"):
+            text = f"Another open merge request already exists for this source branch: !{other.iid}"
+            raise Refusal(409, {"message": [text]})
 
 
 def _list(call: Call, merge_requests: list[MergeRequest]) -> Answer:
@@ -118,24 +163,6 @@ def _list(call: Call, merge_requests: list[MergeRequest]) -> Answer:
         if (branch := params.text(call.params, name)) is not None:
             found = [one for one in found if getattr(one, name) == branch]
     return paged(call, in_order(call, found), lambda one: _shape(call, one))
-
-
-def _approvals(call: Call, item: MergeRequest) -> Json:
-    approvers = [shapes.user(call.state.users[one], call.base_url) for one in item.approved_by_ids]
-    return {
-        "id": item.id,
-        "iid": item.iid,
-        "project_id": item.project_id,
-        "title": item.title,
-        "description": item.description,
-        "state": item.state,
-        "approved": True,
-        "approvals_required": 0,
-        "approvals_left": 0,
-        "approved_by": [{"user": approver} for approver in approvers],
-        "user_has_approved": call.user.id in item.approved_by_ids,
-        "user_can_approve": call.user.id not in item.approved_by_ids,
-    }
 
 
 def _shape(call: Call, merge_request: MergeRequest) -> Json:

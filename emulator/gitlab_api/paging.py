@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 
 PER_PAGE = 20
 MAX_PER_PAGE = 100
+ORDERS = (
+    *("created_at", "updated_at", "title", "priority", "label_priority", "popularity"),
+    *("due_date", "merged_at", "milestone_due", "relative_position", "weight"),
+)
 
 Item = TypeVar("Item")
 Dated = TypeVar("Dated", "Issue", "MergeRequest", "Note")
 
 
 def in_order(call: Call, items: Sequence[Dated]) -> list[Dated]:
-    """The items in the order that `order_by` (created_at, updated_at) and `sort` (asc, desc) ask for."""
-    by_update = params.choice(call.params, "order_by", "created_at", "updated_at") == "updated_at"
+    """The items in the order that `order_by` and `sort` (asc, desc) ask for.
+
+    By what the emulator has no notion of, such as due_date, they are in the order of created_at.
+    """
+    by_update = params.choice(call.params, "order_by", *ORDERS) == "updated_at"
     descending = params.choice(call.params, "sort", "asc", "desc") != "asc"
 
     def age(item: Dated) -> tuple[datetime, int]:

@@ -7,6 +7,7 @@ invalid`, `x does not have a valid value`; several faults are joined with commas
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emulator.gitlab_api.call import bad_parameter, bad_value
@@ -47,11 +48,16 @@ def text(params: Mapping[str, Any], name: str) -> str | None:
 
 def title(params: Mapping[str, Any]) -> str:
     """A title that an issue or merge request may have."""
-    value = (text(params, "title") or "").strip()
+    return line(params, "title")
+
+
+def line(params: Mapping[str, Any], name: str) -> str:
+    """A name or the like: text of at most `MAX_TITLE_CHARS`, not blank."""
+    value = (text(params, name) or "").strip()
     if not value:
-        raise bad_value("title", "can't be blank")
+        raise bad_value(name, "can't be blank")
     if len(value) > MAX_TITLE_CHARS:
-        raise bad_value("title", f"is too long (maximum is {MAX_TITLE_CHARS} characters)")
+        raise bad_value(name, f"is too long (maximum is {MAX_TITLE_CHARS} characters)")
     return value
 
 
@@ -91,6 +97,18 @@ def choice(params: Mapping[str, Any], name: str, *values: str) -> str | None:
     return value
 
 
+def moment(params: Mapping[str, Any], name: str) -> datetime | None:
+    """The parameter as a time in ISO 8601, in UTC unless it says otherwise; None when absent or null."""
+    value = text(params, name)
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise bad_parameter(f"{name} is invalid") from None
+
+
 def words(params: Mapping[str, Any], name: str) -> list[str] | None:
     """A list, or text with commas (as labels come); no blanks, no doubles, in order. None when absent."""
     value = params.get(name)
@@ -100,6 +118,13 @@ def words(params: Mapping[str, Any], name: str) -> list[str] | None:
     if not all(isinstance(part, str | int) for part in parts):
         raise bad_parameter(f"{name} is invalid")
     return list(dict.fromkeys(stripped for part in parts if (stripped := str(part).strip())))
+
+
+def require_one(params: Mapping[str, Any], *names: str) -> None:
+    """400 unless just one of the parameters is there."""
+    if len(given := [name for name in names if name in params]) != 1:
+        why = "are mutually exclusive" if given else "are missing, exactly one parameter must be provided"
+        raise bad_parameter(f"{', '.join(given or names)} {why}")
 
 
 def numbers(params: Mapping[str, Any], name: str) -> list[int] | None:

@@ -1,20 +1,21 @@
-"""The JSON that GitLab answers with for each kind of object.
+"""The JSON that GitLab answers with for users, issues, merge requests and what is on them.
 
-Field names and order follow the examples of https://docs.gitlab.com/api/api_resources/ (users,
-projects, issues, merge_requests, notes, commits); fields that the emulator has no notion of keep the
-value that an ordinary project shows, so that clients that read them find what they expect.
+Field names and order follow the examples of https://docs.gitlab.com/api/api_resources/ ; fields that
+the emulator has no notion of keep the value that an ordinary project shows, so that clients that read
+them find what they expect.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.state import Commit, FileChange, Issue, MergeRequest, Note, Noteable, Project, State, User
+from emulator.state import Issue, MergeRequest, Note, discussions_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from emulator.gitlab_api.call import Json
+    from emulator.state import Award, Noteable, Project, State, User
 
 
 def timestamp(moment: datetime | None) -> str | None:
@@ -53,52 +54,8 @@ def whole_user(account: User, base_url: str) -> Json:
         "bio": "",
         "bot": account.bot,
         "email": account.email,
-    }
-
-
-def project(item: Project, base_url: str) -> Json:
-    """A project."""
-    host = base_url.partition("://")[2].partition("/")[0].partition(":")[0]
-    url = web_url(base_url, item)
-    return {
-        "id": item.id,
-        "description": item.description,
-        "name": item.name,
-        "name_with_namespace": f"{item.namespace_name} / {item.name}",
-        "path": item.path,
-        "path_with_namespace": item.path_with_namespace,
-        "created_at": timestamp(item.created_at),
-        "default_branch": item.default_branch,
-        "tag_list": [],
-        "topics": [],
-        "ssh_url_to_repo": f"git@{host}:{item.path_with_namespace}.git",
-        "http_url_to_repo": f"{url}.git",
-        "web_url": url,
-        "readme_url": None,
-        "forks_count": 0,
-        "avatar_url": None,
-        "star_count": 0,
-        "last_activity_at": timestamp(
-            max((noteable.updated_at for noteable in item.noteables()), default=item.created_at)
-        ),
-        "visibility": "public",
-        "archived": False,
-        "open_issues_count": sum(issue.state == "opened" for issue in item.issues.values()),
-        "namespace": {
-            "id": item.namespace_id,
-            "name": item.namespace_name,
-            "path": item.namespace_path.rpartition("/")[2],
-            "kind": "group",
-            "full_path": item.namespace_path,
-            "parent_id": None,
-            "avatar_url": None,
-            "web_url": f"{base_url}/groups/{item.namespace_path}",
-        },
-        "_links": {
-            "self": f"{base_url}/api/v4/projects/{item.id}",
-            "issues": f"{base_url}/api/v4/projects/{item.id}/issues",
-            "merge_requests": f"{base_url}/api/v4/projects/{item.id}/merge_requests",
-        },
+        "is_admin": account.admin,
+        "namespace_id": account.namespace_id,
     }
 
 
@@ -123,8 +80,8 @@ def _noteable(state: State, item: Noteable, base_url: str, sign: str) -> Json:
         "assignee": assignees[0] if assignees else None,
         "author": user(state.users[item.author_id], base_url),
         "user_notes_count": len(item.notes),
-        "upvotes": 0,
-        "downvotes": 0,
+        "upvotes": sum(award.name == "thumbsup" for award in item.awards.values()),
+        "downvotes": sum(award.name == "thumbsdown" for award in item.awards.values()),
         "web_url": web_url(base_url, place, item),
         "references": {
             "short": f"{sign}{item.iid}",
@@ -166,29 +123,34 @@ def issue(state: State, item: Issue, base_url: str) -> Json:
 
 def merge_request(state: State, item: MergeRequest, base_url: str) -> Json:
     """A merge request."""
+    merged_by = None if item.merged_by_id is None else user(state.users[item.merged_by_id], base_url)
     return {
         **_noteable(state, item, base_url, "!"),
-        "merged_at": None,
-        "merge_user": None,
+        "merged_at": timestamp(item.merged_at),
+        "merged_by": merged_by,
+        "merge_user": merged_by,
         "source_branch": item.source_branch,
         "target_branch": item.target_branch,
         "source_project_id": item.project_id,
         "target_project_id": item.project_id,
-        "reviewers": [],
-        "draft": item.title.lower().startswith("draft:"),
-        "work_in_progress": item.title.lower().startswith("draft:"),
+        "reviewers": [user(state.users[one], base_url) for one in item.reviewer_ids],
+        "draft": item.draft,
+        "work_in_progress": item.draft,
         "merge_when_pipeline_succeeds": False,
         "merge_status": "can_be_merged",
-        "detailed_merge_status": "mergeable" if item.state == "opened" else "not_open",
+        "detailed_merge_status": _merge_status(item),
         "sha": item.sha,
-        "merge_commit_sha": None,
+        "merge_commit_sha": item.merge_commit_sha,
         "squash_commit_sha": None,
         "squash": False,
         "force_remove_source_branch": False,
         "has_conflicts": False,
-        "blocking_discussions_resolved": True,
+        "blocking_discussions_resolved": all(
+            notes[0].resolved_at is not None
+            for notes in discussions_of(item).values()
+            if resolvable(notes[0], item)
+        ),
         "changes_count": str(len(item.changes)),
-        "head_pipeline": None,
         "diff_refs": {
             "base_sha": item.commits[0].parent_sha,
             "head_sha": item.sha,
@@ -199,11 +161,45 @@ def merge_request(state: State, item: MergeRequest, base_url: str) -> Json:
     }
 
 
-def note(state: State, item: Note, on: Noteable, base_url: str) -> Json:
-    """A note, with what it is on."""
+def _merge_status(item: MergeRequest) -> str:
+    if item.state != "opened":
+        return "not_open"
+    return "draft_status" if item.draft else "mergeable"
+
+
+def resolvable(item: Note, on: Noteable) -> bool:
+    """Whether a note can be marked as resolved: those in discussions of merge requests."""
+    return item.kind is not None and isinstance(on, MergeRequest)
+
+
+def award(state: State, item: Award, base_url: str, *, on_id: int, on_kind: str) -> Json:
+    """An emoji; `on_kind` is Issue, MergeRequest or Note."""
     return {
         "id": item.id,
-        "type": None,
+        "name": item.name,
+        "user": user(state.users[item.user_id], base_url),
+        "created_at": timestamp(item.created_at),
+        "updated_at": timestamp(item.created_at),
+        "awardable_id": on_id,
+        "awardable_type": on_kind,
+        "url": None,
+    }
+
+
+def discussion(state: State, notes: list[Note], on: Noteable, base_url: str) -> Json:
+    """Notes that share a discussion."""
+    return {
+        "id": notes[0].discussion_id,
+        "individual_note": notes[0].kind is None,
+        "notes": [note(state, one, on, base_url) for one in notes],
+    }
+
+
+def note(state: State, item: Note, on: Noteable, base_url: str) -> Json:
+    """A note, with what it is on."""
+    shape = {
+        "id": item.id,
+        "type": item.kind,
         "body": item.body,
         "author": user(state.users[item.author_id], base_url),
         "created_at": timestamp(item.created_at),
@@ -212,7 +208,7 @@ def note(state: State, item: Note, on: Noteable, base_url: str) -> Json:
         "noteable_id": on.id,
         "noteable_type": "Issue" if isinstance(on, Issue) else "MergeRequest",
         "project_id": on.project_id,
-        "resolvable": False,
+        "resolvable": resolvable(item, on),
         "confidential": item.internal,
         "internal": item.internal,
         "imported": False,
@@ -220,42 +216,13 @@ def note(state: State, item: Note, on: Noteable, base_url: str) -> Json:
         "noteable_iid": on.iid,
         "commands_changes": {},
     }
-
-
-def commit(state: State, item: Commit, project_url: str) -> Json:
-    """A commit; `project_url` is the project's page."""
-    author = state.users[item.author_id]
-    when = timestamp(item.created_at)
-    return {
-        "id": item.sha,
-        "short_id": item.sha[:8],
-        "created_at": when,
-        "parent_ids": [item.parent_sha],
-        "title": item.message.partition("\n")[0],
-        "message": item.message,
-        "author_name": author.name,
-        "author_email": author.email,
-        "authored_date": when,
-        "committer_name": author.name,
-        "committer_email": author.email,
-        "committed_date": when,
-        "trailers": {},
-        "web_url": f"{project_url}/-/commit/{item.sha}",
-    }
-
-
-def file_change(item: FileChange) -> Json:
-    """One file of a merge request's difference."""
-    return {
-        "old_path": item.path,
-        "new_path": item.path,
-        "a_mode": "100644",
-        "b_mode": "100644",
-        "diff": item.diff,
-        "new_file": False,
-        "renamed_file": False,
-        "deleted_file": False,
-        "generated_file": False,
-        "collapsed": False,
-        "too_large": False,
-    }
+    if resolvable(item, on):
+        by = None if item.resolved_by_id is None else user(state.users[item.resolved_by_id], base_url)
+        shape |= {
+            "resolved": item.resolved_at is not None,
+            "resolved_by": by,
+            "resolved_at": timestamp(item.resolved_at),
+        }
+    if item.position is not None:
+        shape |= {"position": item.position, "commit_id": item.position.get("head_sha")}
+    return shape

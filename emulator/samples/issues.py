@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from emulator.samples import parts
 
 if TYPE_CHECKING:
-    from emulator.samples.scene import Json, Scene
+    from emulator.samples.scene import Act, Json, Scene, Setting
+    from emulator.state import Issue
 
 STATE_IDS = {"opened": 1, "closed": 2}
+AT_OPENING = ("id", "iid", "title", "description", "author_id", "project_id", "created_at", "updated_at")
 
 
-def attributes(scene: Scene) -> Json:
+def attributes(setting: Setting, issue: Issue) -> Json:
     """The issue as events show it, without the action."""
-    issue = scene.issue
     return {
         "id": issue.id,
         "iid": issue.iid,
@@ -24,16 +26,16 @@ def attributes(scene: Scene) -> Json:
         "author_id": issue.author_id,
         "assignee_id": issue.assignee_ids[0] if issue.assignee_ids else None,
         "assignee_ids": issue.assignee_ids,
-        "project_id": scene.project.id,
+        "project_id": setting.project.id,
         "state": issue.state,
         "state_id": STATE_IDS[issue.state],
         "confidential": issue.confidential,
         "created_at": parts.utc(issue.created_at),
-        "updated_at": parts.utc(scene.now),
+        "updated_at": parts.utc(issue.updated_at),
         "closed_at": parts.utc(issue.closed_at),
-        "updated_by_id": None,
-        "last_edited_at": None,
-        "last_edited_by_id": None,
+        "updated_by_id": issue.updated_by_id,
+        "last_edited_at": parts.utc(issue.last_edited_at),
+        "last_edited_by_id": issue.last_edited_by_id,
         "discussion_locked": None,
         "due_date": None,
         "milestone_id": None,
@@ -51,71 +53,79 @@ def attributes(scene: Scene) -> Json:
         "type": "Issue",
         "severity": "unknown",
         "customer_relations_contacts": [],
-        "labels": parts.labels(scene, issue),
-        "url": parts.url(scene, f"/-/issues/{issue.iid}"),
+        "labels": parts.labels(setting, issue.labels),
+        "url": parts.url(setting, f"/-/issues/{issue.iid}"),
     }
 
 
-def _event(scene: Scene, action: str, changes: Json, **changed: object) -> Json:
-    by_reporter = action in ("open", "reopen")
+def changes(setting: Setting, before: Issue, after: Issue) -> Json:
+    """What an edit changed, as the event shows it; empty when nothing did."""
+    found = parts.changed(_tracked(setting, before), _tracked(setting, after))
+    return {} if found.keys() <= {"updated_at", "updated_by_id"} else found
+
+
+def event(act: Act, issue: Issue, action: str, *, before: Issue | None = None) -> Json:
+    """The act upon the issue, as it is now and was before; for an opening there is no before."""
+    now = attributes(act, issue)
     return {
         "object_kind": "issue",
-        "event_type": "issue",
-        "user": parts.user(scene.reporter if by_reporter else scene.maintainer),
-        "project": parts.project_with_old_names(scene),
-        "object_attributes": {**attributes(scene), **changed, "action": action},
-        "labels": parts.labels(scene, scene.issue),
-        "changes": changes,
-        "repository": parts.repository(scene),
-        "assignees": parts.people(scene, scene.issue.assignee_ids),
+        "event_type": "confidential_issue" if issue.confidential else "issue",
+        "user": parts.user(act.user),
+        "project": parts.project_with_old_names(act),
+        "object_attributes": {**now, "action": action},
+        "labels": now["labels"],
+        "changes": parts.changed({}, {name: now[name] for name in AT_OPENING})
+        if before is None
+        else changes(act, before, issue),
+        "repository": parts.repository(act),
+        "assignees": parts.people(act, issue.assignee_ids),
     }
 
 
-def _between(scene: Scene, before: str, after: str) -> Json:
-    """The changes of an issue that goes from one state to the other."""
-    closed_at = parts.utc(scene.now - timedelta(minutes=5)) if before == "closed" else None
+def trigger(issue: Issue) -> str:
+    """The hooks' switch for events of this issue."""
+    return "confidential_issues" if issue.confidential else "issues"
+
+
+def _tracked(setting: Setting, issue: Issue) -> Json:
+    names = ("title", "description", "state_id", "confidential", "closed_at")
+    edits = ("last_edited_at", "last_edited_by_id", "updated_at", "updated_by_id")
+    known = attributes(setting, issue)
     return {
-        "state_id": {"previous": STATE_IDS[before], "current": STATE_IDS[after]},
-        "closed_at": {"previous": closed_at, "current": parts.utc(scene.now) if after == "closed" else None},
+        **{name: known[name] for name in (*names, *edits)},
+        "assignees": parts.people(setting, issue.assignee_ids),
+        "labels": known["labels"],
     }
 
 
 def opened(scene: Scene) -> Json:
     """The reporter opens the issue."""
-    changes = {
-        name: {"previous": None, "current": value}
-        for name, value in attributes(scene).items()
-        if name in ("id", "iid", "title", "description", "author_id", "project_id", "created_at")
-    }
-    started = {"created_at": parts.utc(scene.issue.created_at), "state": "opened", "state_id": 1}
-    return _event(scene, "open", changes, **started, closed_at=None)
+    new = replace(scene.issue, state="opened", closed_at=None, updated_at=scene.issue.created_at)
+    return event(scene.by(scene.reporter), new, "open")
 
 
 def opened_confidentially(scene: Scene) -> Json:
     """The reporter opens it for members only: another header, another event_type."""
-    event = opened(scene)
-    event["event_type"] = "confidential_issue"
-    event["object_attributes"]["confidential"] = True
-    return event
+    return event(scene.by(scene.reporter), replace(scene.issue, confidential=True), "open")
 
 
 def updated(scene: Scene) -> Json:
     """The maintainer edits the title."""
-    changes = {
-        "title": {"previous": "Lamp always on", "current": scene.issue.title},
-        "updated_at": {"previous": parts.utc(scene.issue.updated_at), "current": parts.utc(scene.now)},
-        "last_edited_at": {"previous": None, "current": parts.utc(scene.now)},
-    }
-    return _event(scene, "update", changes, last_edited_at=parts.utc(scene.now))
+    who, now = scene.maintainer, scene.now
+    before = replace(scene.issue, title="Lamp always on")
+    after = replace(scene.issue, updated_at=now, last_edited_at=now, last_edited_by_id=who.id)
+    return event(scene.by(who), after, "update", before=before)
 
 
 def closed(scene: Scene) -> Json:
     """The maintainer closes it."""
-    state: Json = {"state": "closed", "state_id": 2, "closed_at": parts.utc(scene.now)}
-    return _event(scene, "close", _between(scene, "opened", "closed"), **state)
+    before = replace(scene.issue, state="opened", closed_at=None)
+    after = replace(scene.issue, state="closed", closed_at=scene.now, updated_at=scene.now)
+    return event(scene.by(scene.maintainer), after, "close", before=before)
 
 
 def reopened(scene: Scene) -> Json:
     """The reporter opens it again."""
-    state: Json = {"state": "opened", "state_id": 1, "closed_at": None}
-    return _event(scene, "reopen", _between(scene, "closed", "opened"), **state)
+    before = replace(scene.issue, state="closed", closed_at=scene.now - timedelta(minutes=5))
+    after = replace(scene.issue, state="opened", closed_at=None, updated_at=scene.now)
+    return event(scene.by(scene.reporter), after, "reopen", before=before)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
-    from emulator.samples.scene import Json, Scene
-    from emulator.state import Commit, Noteable, Project, User
+    from emulator.samples.scene import Json, Setting
+    from emulator.state import Commit, Project, User
 
-PUBLIC = 20  # visibility_level: 0 private, 10 internal, 20 public
+VISIBILITY_LEVELS = {"private": 0, "internal": 10, "public": 20}
 
 
 def utc(moment: datetime | None) -> str | None:
@@ -24,9 +24,9 @@ def iso(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
 
 
-def url(scene: Scene, rest: str = "") -> str:
-    """A page of the scene's project."""
-    return f"{scene.base_url}/{scene.project.path_with_namespace}{rest}"
+def url(setting: Setting, rest: str = "") -> str:
+    """A page of the project."""
+    return f"{setting.base_url}/{setting.project.path_with_namespace}{rest}"
 
 
 def user(person: User) -> Json:
@@ -40,91 +40,101 @@ def user(person: User) -> Json:
     }
 
 
-def _clone_urls(scene: Scene) -> tuple[str, str]:
-    host = scene.base_url.partition("://")[2].partition("/")[0].partition(":")[0]
-    return f"git@{host}:{scene.project.path_with_namespace}.git", url(scene, ".git")
+def clone_urls(setting: Setting) -> tuple[str, str]:
+    """Where the repository can be cloned from, by ssh and by http."""
+    host = setting.base_url.partition("://")[2].partition("/")[0].partition(":")[0]
+    return f"git@{host}:{setting.project.path_with_namespace}.git", url(setting, ".git")
 
 
-def project(scene: Scene) -> Json:
+def project(setting: Setting) -> Json:
     """The project that it happened in."""
-    item: Project = scene.project
-    ssh_url, http_url = _clone_urls(scene)
+    item: Project = setting.project
+    ssh_url, http_url = clone_urls(setting)
     return {
         "id": item.id,
         "name": item.name,
         "description": item.description,
-        "web_url": url(scene),
+        "web_url": url(setting),
         "avatar_url": None,
         "git_ssh_url": ssh_url,
         "git_http_url": http_url,
         "namespace": item.namespace_name,
-        "visibility_level": PUBLIC,
+        "visibility_level": VISIBILITY_LEVELS[item.visibility],
         "path_with_namespace": item.path_with_namespace,
         "default_branch": item.default_branch,
         "ci_config_path": None,
     }
 
 
-def project_with_old_names(scene: Scene) -> Json:
+def project_with_old_names(setting: Setting) -> Json:
     """The same, with the names that its addresses had before: in all but pipelines and jobs."""
-    ssh_url, http_url = _clone_urls(scene)
-    old = {"homepage": url(scene), "url": ssh_url, "ssh_url": ssh_url, "http_url": http_url}
-    return {**project(scene), **old}
+    ssh_url, http_url = clone_urls(setting)
+    old = {"homepage": url(setting), "url": ssh_url, "ssh_url": ssh_url, "http_url": http_url}
+    return {**project(setting), **old}
 
 
-def repository(scene: Scene) -> Json:
+def repository(setting: Setting) -> Json:
     """The old short form of the project."""
     return {
-        "name": scene.project.name,
-        "url": _clone_urls(scene)[0],
-        "description": scene.project.description,
-        "homepage": url(scene),
+        "name": setting.project.name,
+        "url": clone_urls(setting)[0],
+        "description": setting.project.description,
+        "homepage": url(setting),
     }
 
 
-def repository_with_clone_urls(scene: Scene) -> Json:
+def repository_with_clone_urls(setting: Setting) -> Json:
     """The same as pushes and jobs have it."""
-    ssh_url, http_url = _clone_urls(scene)
+    ssh_url, http_url = clone_urls(setting)
     return {
-        **repository(scene),
+        **repository(setting),
         "git_http_url": http_url,
         "git_ssh_url": ssh_url,
-        "visibility_level": PUBLIC,
+        "visibility_level": VISIBILITY_LEVELS[setting.project.visibility],
     }
 
 
-def commit(scene: Scene, item: Commit) -> Json:
+def commit(setting: Setting, item: Commit) -> Json:
     """A commit as pushes, merge requests and pipelines show it."""
-    author = scene.state.users[item.author_id]
+    author = setting.state.users[item.author_id]
     return {
         "id": item.sha,
         "message": item.message,
         "title": item.message.partition("\n")[0],
         "timestamp": iso(item.created_at),
-        "url": url(scene, f"/-/commit/{item.sha}"),
+        "url": url(setting, f"/-/commit/{item.sha}"),
         "author": {"name": author.name, "email": "[REDACTED]"},
     }
 
 
-def labels(scene: Scene, noteable: Noteable) -> list[Json]:
-    """An issue's or merge request's labels. The emulator keeps names only: the rest is made of them."""
+def labels(setting: Setting, titles: Iterable[str]) -> list[Json]:
+    """The labels with these titles, as far as the project has them."""
+    found = [setting.project.label(title) for title in titles]
     return [
         {
-            "id": zlib.crc32(name.encode()) % 100_000,
-            "title": name,
-            "color": f"#{zlib.crc32(name.encode()) & 0xFFFFFF:06x}",
-            "project_id": scene.project.id,
-            "created_at": utc(scene.project.created_at),
-            "updated_at": utc(scene.project.created_at),
+            "id": label.id,
+            "title": label.title,
+            "color": label.color,
+            "project_id": setting.project.id,
+            "created_at": utc(label.created_at),
+            "updated_at": utc(label.updated_at),
             "template": False,
-            "description": None,
+            "description": label.description,
             "type": "ProjectLabel",
             "group_id": None,
         }
-        for name in noteable.labels
+        for label in found
+        if label is not None
     ]
 
 
-def people(scene: Scene, ids: list[int]) -> list[Json]:
+def people(setting: Setting, ids: Iterable[int]) -> list[Json]:
     """Assignees or reviewers."""
-    return [user(scene.state.users[one]) for one in ids]
+    return [user(setting.state.users[one]) for one in ids]
+
+
+def changed(old: Json, new: Json) -> Json:
+    """The `changes` of an event: what differs, as `{"previous": …, "current": …}`."""
+    return {
+        name: {"previous": old.get(name), "current": new[name]} for name in new if old.get(name) != new[name]
+    }

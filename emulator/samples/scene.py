@@ -1,38 +1,73 @@
-"""What a sample event is about: who did what to which object, and when."""
+"""What an event is about: where, when, by whom; and for samples, what they find there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator.state import Group
+
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from emulator.state import Commit, Issue, MergeRequest, Note, Noteable, Project, State, User
+    from emulator.state import Commit, Issue, MergeRequest, Note, Noteable, Pipeline, Project, State, User
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """The objects that an event names. `base_url` has no slash at the end; `now` is when it happens.
+class Setting:
+    """In which project, and when. `base_url` has no slash at the end."""
+
+    state: State
+    project: Project
+    base_url: str
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act(Setting):
+    """Somebody does something there: what the API's acts and the samples make their bodies from."""
+
+    user: User
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene(Setting):
+    """The objects that samples name.
 
     `reporter` writes issues and notes on them, `maintainer` does the rest; neither is a bot.
     """
 
-    state: State
-    project: Project
     issue: Issue
     merge_request: MergeRequest
     reporter: User
     maintainer: User
-    base_url: str
-    now: datetime
 
     @property
     def commit(self) -> Commit:
         """The commit that pushes and pipelines are about."""
         return self.merge_request.commits[-1]
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The project's first pipeline; StopIteration when there is none."""
+        return next(iter(self.project.pipelines.values()))
+
+    @property
+    def group(self) -> Group:
+        """The group that the project is in; for an account's own project one made of its namespace."""
+        project = self.project
+        return next(self.state.groups_above(project), None) or Group(
+            id=project.namespace_id,
+            name=project.namespace_name,
+            full_path=project.namespace_path,
+            created_at=project.created_at,
+        )
+
+    def by(self, user: User) -> Act:
+        """This person doing something here."""
+        return Act(state=self.state, project=self.project, base_url=self.base_url, now=self.now, user=user)
 
     def newest_note(self, on: Noteable) -> Note:
         """The last note that a person wrote on it; LookupError when there is none."""

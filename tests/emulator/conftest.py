@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from emulator.app import create_app
+from tests.emulator.receiving import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,3 +37,11 @@ async def web(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client of that emulator; an exception in the emulator is an exception in the test."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ADDRESS) as client:
         yield client
+    await app.state.hooks.aclose()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks on a real socket."""
+    async with receiving() as one:
+        yield one

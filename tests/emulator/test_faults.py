@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
+import httpx
 import pytest
 
+from emulator.app import create_app
 from emulator.faults import Fault, FaultError, Faults, read_fault
-
-if TYPE_CHECKING:
-    import httpx
+from tests.emulator.serving_app import serving
 
 NOTES = "/api/v4/projects/1/issues/1/notes"
 
@@ -62,6 +63,40 @@ async def test_a_fault_without_a_body_has_none(web: httpx.AsyncClient, status: i
     assert (await web.get("/api/v4/user")).content == b""
 
 
+@pytest.mark.parametrize("order", [{"delay_s": 0.01}, {"delay_s": 0, "status": None}])
+async def test_without_a_status_the_answer_is_true_and_only_late(
+    web: httpx.AsyncClient, order: dict[str, object]
+) -> None:
+    """A GitLab that is slow, not broken."""
+    await web.post("/-/faults", json=order)
+    answer = await web.get("/api/v4/user")
+    assert (answer.status_code, answer.json()["username"]) == (200, "garden-bot")
+    assert [call["by_fault"] for call in (await web.get("/-/calls")).json()] == [True]
+
+
+async def test_a_dropped_connection_is_an_error_of_the_transport(web: httpx.AsyncClient) -> None:
+    """Just what a client sees of a server that hangs up; nothing is done, and the record says so."""
+    await web.post("/-/faults", json={"drop": True, "method": "POST"})
+    with pytest.raises(httpx.RemoteProtocolError):
+        await web.post(NOTES, json={"body": "Hi"})
+    assert (await web.get(NOTES)).headers["X-Total"] == "1"
+    assert [call["status"] for call in (await web.get("/-/calls")).json()] == [0, 200]
+
+
+async def test_a_real_server_closes_the_socket_without_a_byte() -> None:
+    """And goes on serving others."""
+    async with serving(create_app()) as address, httpx.AsyncClient(base_url=address) as web:
+        await web.post("/-/faults", json={"drop": True})
+        reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
+        writer.write(b"GET /api/v4/user HTTP/1.1\r\nHost: gitlab\r\n\r\n")
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        with suppress(ConnectionResetError):
+            await writer.wait_closed()
+        assert (await web.get("/api/v4/user")).status_code == 200
+
+
 async def test_orders_can_be_taken_back(web: httpx.AsyncClient) -> None:
     """All of them."""
     await web.post("/-/faults", json={"calls": 9})
@@ -95,6 +130,7 @@ async def test_faults_come_before_the_token_is_looked_at(web: httpx.AsyncClient)
         ({"headers": {"Content-Length": "3"}}, "'Content-Length'"),
         ({"method": 3}, "method"),
         ({"path": []}, "path"),
+        ({"drop": 1}, "drop"),
     ],
 )
 def test_an_order_that_makes_no_sense_names_the_field(order: object, field: str) -> None:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from gidgetlab.exceptions import BadRequest
 from gidgetlab.httpx import GitLabAPI
+from gidgetlab.sansio import Event
 
 if TYPE_CHECKING:
     import httpx
+    from starlette.applications import Starlette
+
+    from tests.emulator.receiving import Receiver
 
 
 @pytest.fixture
@@ -50,3 +54,36 @@ async def test_a_fault_on_order_reaches_it_as_gitlabs_would(gl: GitLabAPI, web: 
     with pytest.raises(BadRequest) as caught:
         await gl.getitem("/user")
     assert caught.value.status_code == 429
+
+
+async def test_it_makes_a_project_and_a_hook_and_the_issue_it_opens_arrives(
+    gl: GitLabAPI, app: Starlette, receiver: Receiver
+) -> None:
+    """The whole way round: API, hook, receiver; the bot's own event is not told to it a second time."""
+    project = await gl.post("/projects", data={"name": "Hose Pipe", "visibility": "public"})
+    await gl.post(f"/projects/{project['id']}/hooks", data={"url": receiver.url, "issues_events": True})
+    issue = await gl.post(f"/projects/{project['id']}/issues", data={"title": "Leak", "labels": "wet"})
+    await app.state.hooks.settled()
+    (received,) = receiver.received
+    event = Event(received.data, event=received.headers["x-gitlab-event"])
+    assert (event.project_id, event.object_attributes["url"]) == (project["id"], issue["web_url"])
+    uuid = received.headers["x-gitlab-event-uuid"]
+    path = f"/api/v4/projects/{project['id']}/issues/{issue['iid']}"
+    await gl._client.put(path, json={"add_labels": "seen"}, headers={"X-Gitlab-Event-UUID": uuid})
+    await app.state.hooks.settled()
+    assert len(receiver.received) == 1
+
+
+async def test_it_does_what_bots_do_on_a_merge_request(gl: GitLabAPI) -> None:
+    """A status, an emoji, a discussion, an approval, the merge."""
+    own = "/projects/1/merge_requests/1"
+    sha = (await gl.getitem(own))["sha"]
+    await gl.post(f"/projects/1/statuses/{sha}", data={"state": "success", "name": "bot"})
+    await gl.post(f"{own}/award_emoji", data={"name": "seedling"})
+    discussion = await gl.post(f"{own}/discussions", data={"body": "Twice?"})
+    await gl.put(f"{own}/discussions/{discussion['id']}", data={"resolved": True})
+    await gl.post(f"{own}/approve", data={})
+    merged = await gl.put(f"{own}/merge", data={"sha": sha})
+    assert (merged["state"], merged["blocking_discussions_resolved"]) == ("merged", True)
+    with pytest.raises(BadRequest, match="405 Method Not Allowed"):
+        await gl.put(f"{own}/merge", data={})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.hooks import Secrets
-from emulator.outgoing import Outgoing, UnsendableError, prepare
+from emulator.hooks.request import VERSIONS, DeliveryIds, Secrets, Version
+from emulator.outgoing import Outgoing, UnsendableError, headers, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,14 +57,35 @@ def test_a_file_may_be_changed_and_take_a_samples_header(prepared: Callable[...,
     assert (delivery.event, delivery.body) == ("Push Hook", b'{"a":1,"b":2}')
 
 
+def test_a_file_tells_its_event_by_its_kind(prepared: Callable[..., Outgoing]) -> None:
+    """Unless another is named; a sample's name counts for more as well."""
+    body = b'{"object_kind": "build"}'
+    assert prepared(file_bytes=body).event == "Job Hook"
+    assert prepared(file_bytes=body, event="Build Hook").event == "Build Hook"
+    assert prepared(file_bytes=body, sample="push").event == "Push Hook"
+    assert prepared(file_bytes=b"{}", amendments=["object_kind=push"]).event == "Push Hook"
+
+
+@pytest.mark.parametrize("version", list(VERSIONS.values()), ids=list(VERSIONS))
+def test_headers_are_those_of_the_version(prepared: Callable[..., Outgoing], version: Version) -> None:
+    """Its name, and the ids that it knows."""
+    delivery = prepared(sample="push", version=version)
+    ids = DeliveryIds(delivery="d-1", event="e-1", request="r-1")
+    sent = headers(delivery, ids=ids, timestamp_s=1_700_000_000)
+    assert sent["User-Agent"] == f"GitLab/{version.name}"
+    assert ("Idempotency-Key" in sent) is version.idempotency_key
+    assert ("webhook-id" in sent) is version.standard_webhooks
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
         ({"sample": "isue-open"}, "Did you mean issue-open?"),
-        ({"sample": "isue-open"}, "Known: issue-open, "),
+        ({"sample": "isue-open"}, "--list"),
         ({}, "--list"),
         ({"event": "Push Hook"}, "--file"),
         ({"file_bytes": b"{}"}, "--event"),
+        ({"file_bytes": b"["}, "--event"),
         ({"sample": "push", "amendments": ["x"]}, "path=value"),
         ({"sample": "push", "amendments": ["a=\udce9"]}, "utf-8"),
         ({"event": "Push Hook", "file_bytes": b"{", "amendments": ["a=1"]}, "valid JSON"),

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from deliveries.delivery import State
-from emulator import hooks
 from emulator.app import create_app
+from emulator.hooks import request as hooks
 from emulator.outgoing import prepare
 from handlers import router
 from tests.fakes import a_delivery, until

@@ -1,0 +1,35 @@
+"""The hooks of a seeded emulator, without its API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.clock import Clock
+from emulator.hooks.hooks import Hooks
+from emulator.seed import seed
+from tests.emulator.hooks.yard import NOW, Yard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from emulator.state import State
+
+
+@pytest.fixture
+def state() -> State:
+    return seed()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stands still until it is moved."""
+    return Clock(lambda: NOW)
+
+
+@pytest.fixture
+async def yard(state: State, clock: Clock) -> AsyncIterator[Yard]:
+    hooks = Hooks(state, clock=clock)
+    yield Yard(state, hooks, clock)
+    await hooks.aclose()
