@@ -7,7 +7,7 @@
 
 VENV := .venv
 BIN  := $(VENV)/bin
-CODE := ingress deliveries worker handlers console emulator hookyard.py tests bench
+CODE := ingress deliveries worker handlers console emulator pytest_hookyard hookyard.py tests bench
 
 # Passed on to pytest: make test ARGS="tests/worker -k backoff"
 ARGS ?=

@@ -31,6 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "worker": {"deliveries", "hookyard"},
     "console": {"deliveries"},
     "handlers": {"hookyard"},
+    "pytest_hookyard": {"console", "deliveries", "emulator", "ingress", "worker"},
 }
 
 # Rooms that decide and do nothing: same arguments, same answer. What they import of ours is pure too.
@@ -48,12 +49,26 @@ PURE = [
     "console/up_welcome.py",
     "console/views.py",
     "console/words.py",
-    "emulator/hooks.py",
+    "emulator/callback_url.py",
+    "emulator/happening.py",
+    "emulator/hooks/checking.py",
+    "emulator/hooks/choosing.py",
+    "emulator/hooks/disabling.py",
+    "emulator/hooks/filling.py",
+    "emulator/hooks/keeping.py",
+    "emulator/hooks/model.py",
+    "emulator/hooks/recursion.py",
+    "emulator/hooks/turns.py",
+    "emulator/staging.py",
+    "emulator/hooks/redacting.py",
+    "emulator/hooks/request.py",
     "emulator/outgoing.py",
+    "emulator/sample_list.py",
     "emulator/samples/*.py",
     "emulator/seed.py",
-    "emulator/signing.py",
-    "emulator/state.py",
+    "emulator/seed_code.py",
+    "emulator/hooks/signing.py",
+    "emulator/state/*.py",
     "hookyard.py",  # a context variable is all it holds
 ]
 IMPURE_MODULES = frozenset(

@@ -1,0 +1,61 @@
+"""What a test does with the GitLab that its bot talks to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.app import create_app
+from emulator.faults import read_fault
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from emulator.calls import RecordedCall
+    from emulator.state import State
+    from pytest_hookyard.stage import Stage
+
+
+class GitLabEmulator:
+    """A GitLab of the test's own, at ``url``; its API is under ``url + "/api/v4"``."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.url = stage.gitlab.url
+        self.reset()
+
+    @property
+    def state(self) -> State:
+        """Users, projects, issues and so on: to look at, and to change before the bot comes."""
+        state: State = self._app.state.gitlab
+        return state
+
+    @property
+    def calls(self) -> list[RecordedCall]:
+        """The API calls so far, oldest first: ``method``, ``path``, ``query``, ``body``, ``status``."""
+        return list(self._app.state.calls)
+
+    def fail(self, **fault: object) -> None:
+        """Have the next calls fail: ``fail(calls=2, status=503)``, ``fail(method="POST", delay_s=2)``.
+
+        The fields are those of ``emulator.faults.Fault``; several orders are used up one after the other.
+
+        :raises FaultError: for an order that makes no sense, naming the field.
+        """
+        self._app.state.faults.order(read_fault(fault))
+
+    def reset(self, state: State | None = None) -> None:
+        """Begin anew with *state* (default: the greenhouse of ``emulator.seed``): no calls, no faults."""
+        self._app: Starlette = self._stage.world.run(self._fresh(state))
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._stage.world.run(self._stage.gitlab.put(None))
+
+    async def settled(self) -> None:
+        """Return when no webhook of its own is under way; for the loop that it runs in."""
+        await self._app.state.hooks.settled()
+
+    async def _fresh(self, state: State | None) -> Starlette:
+        app = create_app(state, external_url=self.url)
+        await self._stage.gitlab.put(app)
+        return app

@@ -1,0 +1,171 @@
+"""A Hookyard that runs for the length of one test: a real ingress, a real worker, a ledger of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from deliveries.connection import close, open_redis
+from deliveries.delivery import State
+from deliveries.ledger import Ledger
+from deliveries.listing import Listing
+from deliveries.pages import Filter
+from deliveries.queue import Names
+from emulator.hooks.request import Secrets
+from ingress.app import create_app
+from pytest_hookyard.delivered import Delivered, NotDoneError, RefusedError, is_done, made_for, why_not_done
+from pytest_hookyard.logs import logs_for_pytest
+from pytest_hookyard.stage import PATIENCE_S
+from worker.app import make_engine, make_parts, worker_name
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from gidgetlab.routing import Router
+
+    from deliveries.delivery import Record
+    from deliveries.settings import Settings
+    from pytest_hookyard.emulated import GitLabEmulator
+    from pytest_hookyard.stage import Answer, Stage
+
+TIMEOUT_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.05  # for a Redis that somebody else started, which does not tell of changes
+
+
+class RunningHookyard:
+    """An ingress at ``url`` and a worker, with ``settings``, inside the block.
+
+    ``secrets`` are what a webhook has to come with: ``secrets.token``, ``secrets.signing_token``.
+    """
+
+    def __init__(self, stage: Stage, gitlab: GitLabEmulator, settings: Settings, router: Router) -> None:
+        self.url = f"{stage.ingress.url}/"
+        self.gitlab = gitlab
+        self.settings = settings
+        self.secrets = Secrets(
+            token=next((token.get_secret_value() for token in settings.secret_tokens), None),
+            signing_token=next((token.get_secret_value() for token in settings.signing_tokens), None),
+        )
+        self._stage = stage
+        self._router = router
+        self._names = Names(prefix=settings.prefix)
+
+    def __enter__(self) -> Self:
+        """Start both."""
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(logs_for_pytest())
+            self._stage.world.run(self._open())
+            undo.callback(lambda: self._stage.world.run(self._close()))
+            self._stage.worker.run(self._start_worker())
+            undo.callback(lambda: self._stage.worker.run(self._stop_worker()))
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Stop both; handlers that still run are cancelled."""
+        self._undo.close()
+
+    def deliveries(self, *, timeout_s: float = TIMEOUT_S) -> list[Delivered]:
+        """All deliveries of this test, in order of receipt, once all are done.
+
+        Waits for the emulator first, whose own webhooks may be on their way.
+
+        :raises NotDoneError: when they are not in time.
+        """
+        __tracebackhide__ = True
+        return self.wait(self._all_done(timeout_s), timeout_s=timeout_s)
+
+    def wait(self, work: Coroutine[Any, Any, Answer], *, timeout_s: float) -> Answer:
+        """Run a coroutine that waits for deliveries, beside the ingress, and return what it returns.
+
+        :raises DeliveryError: when it does, with where the handlers are just now.
+        """
+        __tracebackhide__ = True
+        try:
+            return self._stage.world.run(work, within_s=timeout_s + PATIENCE_S)
+        except RefusedError as exc:
+            raise exc.with_traceback(None) from None  # the test's own line is what counts
+        except NotDoneError as exc:
+            text = f"{exc}\n\n{self._stage.worker.handlers()}".rstrip()
+        raise NotDoneError(text)
+
+    async def finished(self, delivery_id: str, *, tries: int | None, timeout_s: float) -> Record:
+        """Return a delivery's record once it is done; for :meth:`wait`.
+
+        Redis tells of every change of the record, so nothing is waited for longer than it takes.
+
+        :param tries: so many tries count as done, too.
+        :raises NotDoneError: when it is not in time, at once where its next run is due only later.
+        """
+        since = time.monotonic()
+        async with self._redis.pubsub() as changes:
+            await changes.psubscribe(f"__keyspace@*__:{self._names.delivery(delivery_id)}")
+            while True:
+                record = await self._listing.get(delivery_id)
+                if record is None:
+                    raise LookupError(f"there is no delivery {delivery_id}: has it been discarded?")
+                if is_done(record, tries=tries):
+                    return record
+                if self._working.done():
+                    raise RuntimeError("the worker has ended") from self._working.exception()
+                left_s = since + timeout_s - time.monotonic()
+                if left_s <= 0 or _is_in_vain(record, left_s):
+                    raise NotDoneError(
+                        why_not_done(
+                            record,
+                            self.gitlab.calls,
+                            waited_s=time.monotonic() - since,
+                            now_ms=time.time_ns() // 1_000_000,
+                        )
+                    )
+                await changes.get_message(ignore_subscribe_messages=True, timeout=min(left_s, _LOOK_AGAIN_S))
+
+    async def replay(self, delivery_id: str) -> None:
+        """Have all handlers of a delivery run again; for :meth:`wait`."""
+        await self._ledger.replay([delivery_id], what="all", now_ms=time.time_ns() // 1_000_000)
+
+    async def _all_done(self, timeout_s: float) -> list[Delivered]:
+        until, before = time.monotonic() + timeout_s, None
+        while True:
+            await self.gitlab.settled()
+            ids = (await self._listing.all_ids(Filter()))[::-1]
+            records = [
+                await self.finished(one, tries=None, timeout_s=until - time.monotonic()) for one in ids
+            ]
+            if ids == before:  # handlers act through the API, and so may have made the emulator send more
+                calls = self.gitlab.calls
+                return [
+                    Delivered(record=record, calls=made_for(record, calls, or_nameless=False))
+                    for record in records
+                ]
+            before = ids
+
+    async def _open(self) -> None:
+        self._redis = open_redis(self.settings.redis_url, timeout_s=PATIENCE_S)
+        self._ledger = Ledger(self._redis, self._names)
+        self._listing = Listing(self._redis, self._names)
+        await self._stage.ingress.put(create_app(self.settings))
+
+    async def _close(self) -> None:
+        await self._stage.ingress.put(None)
+        await close(self._redis)
+
+    async def _start_worker(self) -> None:
+        name = worker_name()
+        self._parts = make_parts(self.settings, self._router, name=name)
+        self._engine = make_engine(self.settings, self._parts, name=name, handle_signals=False)
+        self._working = asyncio.create_task(self._engine.async_run())
+
+    async def _stop_worker(self) -> None:
+        await self._engine.close()
+        await self._parts.close()
+        with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker
+            await self._working
+
+
+def _is_in_vain(record: Record, left_s: float) -> bool:
+    due_ms = record.due_ms if record.state is State.RETRYING else None
+    return due_ms is not None and due_ms / 1000 > time.time() + left_s
