@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test chaos bench check format format-check lint types rules lock clean FORCE
+.PHONY: help install up test chaos bench check format format-check lint types rules lock audit licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -77,6 +77,28 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	@$(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
 	@$(UV_COMPILE) --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+
+# Not part of check: it asks a service on the network, and what it says changes without the code changing.
+# --strict, since pip-audit otherwise counts what it could not look up as sound.
+AUDIT := $(VENV)/audit
+audit: $(VENV)/run.stamp  ## look the locked packages up among known vulnerabilities (needs the network)
+	$(say) "pip-audit, in an environment of its own"
+	@$(BIN)/python -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'pip-audit>=2.9'
+	$(say) "known vulnerabilities of requirements.txt"
+	@told=$$($(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		-r requirements.txt $(ARGS) 2>&1) && { printf '%s\n' "$$told"; exit 0; }; \
+	if printf '%s\n' "$$told" | grep -q '^Found .* known vulnerabilit'; then \
+		printf '%s\n' "$$told"; \
+		echo "Take newer versions: make lock UPGRADE=--upgrade" >&2; \
+	else \
+		printf '%s\n' "$$told" | tail -n 1; \
+		echo "NOTHING WAS CHECKED: the vulnerability service was not reached, or does not know these packages." >&2; \
+		echo "Run this where it can be reached; make audit ARGS=\"-s osv\" asks another service." >&2; \
+	fi; exit 1
+
+licences: $(VENV)/run.stamp  ## list the licence of every package that running it needs
+	@$(BIN)/python .ci/licences.py requirements.txt
 
 clean:  ## remove .venv and caches (not .hookyard/, which holds deliveries)
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """``hookyard check``: looks at everything that must be right, and says of each thing how it is.
 
-It asks Redis itself; handlers and GitLab are the worker's, so a process of the worker's is asked.
+It asks Redis itself; handlers and GitLab are the worker's, the spool is the ingress's, so processes of theirs
+are asked.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -17,7 +19,7 @@ from redis.exceptions import RedisError
 from rich.table import Table
 from rich.text import Text
 
-from console import findings
+from console import findings, findings_running
 from console.client import Place, find_place, redis_trouble
 from console.findings import Finding, Level
 from console.screen import FAILED, WRONG_USE, show, show_json
@@ -25,6 +27,8 @@ from console.up_environment import child_environment, python_module
 from console.words import one_line
 from deliveries.connection import close, is_redis_away, open_redis
 from deliveries.ledger import Ledger
+from deliveries.listing import Listing
+from deliveries.presence import living
 from deliveries.queue import Names
 from deliveries.settings import SettingsError, ingress_faults, unknown_variables
 
@@ -59,6 +63,7 @@ def check(
         ingress_faults=ingress_faults(place.settings),
     )
     found += asyncio.run(_look_at_redis(place))
+    found += _ask_ingress(place)
     found += _ask_worker(place)
     _print(found, as_json=as_json)
     if any(one.level is Level.FAULT for one in found):
@@ -73,13 +78,24 @@ async def _look_at_redis(place: Place) -> list[Finding]:
         found = findings.of_redis(settings.masked_redis_url, info, await _config(redis))
         if any(one.level is Level.FAULT for one in found):
             return found
-        await Ledger(redis, Names(prefix=settings.prefix)).probe()
+        names = Names(prefix=settings.prefix)
+        await Ledger(redis, names).probe()
+        found.append(findings_running.of_redis_clock(await _ahead_s(redis)))
+        stats = await Listing(redis, names).stats()
+        found += findings_running.of_workers(await living(redis, names), stats)
     except (RedisError, OSError) as exc:
         text, _, todo = redis_trouble(place, exc).partition("\n")
         return [Finding(level=Level.FAULT, about="redis", text=text, todo=todo)]
     finally:
         await close(redis)
     return found
+
+
+async def _ahead_s(redis: ArqRedis) -> float:
+    """Return how far Redis's clock is ahead of ours; half of the way there and back counts as ours."""
+    asked = time.time()
+    seconds, micros = await redis.time()
+    return float(seconds + micros / 1e6 - (asked + time.time()) / 2)
 
 
 async def _info(redis: ArqRedis) -> dict[str, Any]:
@@ -108,21 +124,39 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _ask_worker(place: Place) -> list[Finding]:
-    command = python_module("worker.checkup")
-    environment = child_environment({}, place.inherited)
+def _ask_ingress(place: Place) -> list[Finding]:
+    report = _report(place, "ingress.checkup")
+    if isinstance(report, str):
+        return [Finding(level=Level.FAULT, about="spool", text=f"it could not be looked at{report}")]
+    return findings_running.of_spool(report)
+
+
+def _report(place: Place, module: str) -> dict[str, Any] | str:
+    """Return what a process of another package found out, or why there is nothing."""
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_CHECKUP_S, check=False
+            python_module(module),
+            env=child_environment({}, place.inherited),
+            capture_output=True,
+            text=True,
+            timeout=_CHECKUP_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        text = f"handlers and GitLab could not be looked at within {_CHECKUP_S:g} s"
-        return [Finding(level=Level.FAULT, about="handlers", text=text)]
+        return f" within {_CHECKUP_S:g} s"
     try:
-        report = json.loads(done.stdout)
+        report: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        text = "handlers and GitLab could not be looked at: " + (done.stderr.strip() or "no answer")
+        return f": {done.stderr.strip() or 'no answer'}"
+    return report
+
+
+def _ask_worker(place: Place) -> list[Finding]:
+    report = _report(place, "worker.checkup")
+    if isinstance(report, str):
+        text = f"handlers and GitLab could not be looked at{report}"
         return [Finding(level=Level.FAULT, about="handlers", text=text)]
+    settings = place.settings
     return [
         *findings.of_handlers(report["handlers"]),
         *findings.of_gitlab(
@@ -131,6 +165,11 @@ def _ask_worker(place: Place) -> list[Finding]:
             is_emulator=place.here is not None
             and "emulator" in place.here.addresses
             and "GL_URL" not in place.given,
+        ),
+        *findings_running.of_gitlab_clock(
+            report["gitlab"],
+            tolerance_s=settings.signature_tolerance_s,
+            signed=bool(settings.signing_tokens),
         ),
     ]
 

@@ -266,11 +266,15 @@ class Ledger:
         )
         return [answer == 1 for answer in answers]
 
+    def redis_now_ms(self) -> int:
+        """Return what Redis's clock shows, as far as a claim has told it yet."""
+        return time.time_ns() // 1_000_000 + (self._redis_is_ahead_ms or 0)
+
     def _redis_ms_in(self, seconds: float) -> int:
         """Return what Redis's clock will show then; 0 before the first claim tells it."""
         if self._redis_is_ahead_ms is None:
             return 0
-        return time.time_ns() // 1_000_000 + self._redis_is_ahead_ms + int(seconds * 1000)
+        return self.redis_now_ms() + int(seconds * 1000)
 
 
 def _accept_bytes(item: tuple[str, int, bytes, bytes, bytes]) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from structlog.typing import ExcInfo, Processor
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure(process: str, *, level: str = "info", log_format: str = "auto") -> None:
+def configure(
+    process: str,
+    *,
+    level: str = "info",
+    log_format: str = "auto",
+    context: Callable[[], Mapping[str, object]] = dict,
+) -> None:
     """Send all logs of this process to standard error.
 
     :param process: ``ingress``, ``worker`` …, added to every JSON line.
     :param level: ``debug``, ``info``, ``warning`` or ``error``.
     :param log_format: ``json``, ``console``, or ``auto``: console on a terminal.
+    :param context: gives what a line is about where it does not say so itself: asked for each line, so that
+        what is seldom logged costs nothing.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _about(context),
         structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -83,6 +93,15 @@ _NOISY = {
     "uvicorn.access": logging.WARNING,
     "httpx_retries": logging.WARNING,
 }
+
+
+def _about(context: Callable[[], Mapping[str, object]]) -> Processor:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        for name, value in context().items():
+            event.setdefault(name, value)
+        return event
+
+    return add
 
 
 def _add(name: str, value: str) -> Processor:

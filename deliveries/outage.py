@@ -1,4 +1,4 @@
-"""How losing Redis is told: one line when it is lost, one when it is found again."""
+"""How losing Redis is told: one line when it is lost, one when it is found again, and the metrics."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from deliveries.metrics import RedisAway
+
 
 class Outage:
     """Whether Redis is away, as one process sees it. Safe to use from several threads."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: FilteringBoundLogger, counted: RedisAway) -> None:
         self._log = log
+        self._counted = counted
         self._since: float | None = None
 
     @property
@@ -25,6 +28,7 @@ class Outage:
         """Note that Redis did not do what it was asked to."""
         if self._since is None:
             self._since = time.monotonic()
+            self._counted.began()
             words = str(error) or "no answer in time"
             self._log.error("Redis is away", error=f"{type(error).__name__}: {words}")
 
@@ -32,4 +36,5 @@ class Outage:
         """Note that it did."""
         since, self._since = self._since, None
         if since is not None:
+            self._counted.ended()
             self._log.info("Redis is back", after_s=round(time.monotonic() - since, 1))

@@ -83,6 +83,11 @@ class Names:
         """List of at most one token: there is something to claim."""
         return f"{self.prefix}:wake"
 
+    @property
+    def workers(self) -> str:
+        """Sorted set: the workers that live, by when they last said so, ms."""
+        return f"{self.prefix}:workers"
+
     def delivery(self, delivery_id: str) -> str:
         """Return the key of one record."""
         return self.deliveries + delivery_id

@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -57,9 +58,9 @@ def _split(value: object) -> object:
     return value
 
 
-def _not_kubernetes(value: object) -> object:
+def _not_kubernetes(value: object, instead: int = _DEFAULT_PORT) -> object:
     """Pass over the ``tcp://10.0.0.1:80`` that Kubernetes injects for a Service named hookyard."""
-    return _DEFAULT_PORT if isinstance(value, str) and "://" in value else value
+    return instead if isinstance(value, str) and "://" in value else value
 
 
 def _in_small_letters(value: object) -> object:
@@ -68,6 +69,7 @@ def _in_small_letters(value: object) -> object:
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Port = Annotated[int, BeforeValidator(_not_kubernetes)]
+MetricsPort = Annotated[int, BeforeValidator(partial(_not_kubernetes, instead=0))]
 Word = Annotated[str, BeforeValidator(_in_small_letters)]
 
 
@@ -126,9 +128,10 @@ class Settings(BaseSettings):
     keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0, le=_CENTURY_DAYS)
     keep_failed_count: int = _named("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
 
-    # Logs
+    # Logs, and a worker's own /metrics and /health (0: none)
     log_level: Word = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
     log_format: Word = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
+    metrics_port: MetricsPort = _named("HOOKYARD_METRICS_PORT", default=0, ge=0, le=65535)
 
     @field_validator("redis_url")
     @classmethod

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocketClose
 from deliveries import logs
 from deliveries.connection import close, open_redis, stop
 from deliveries.ledger import Ledger
-from deliveries.metrics import CONTENT_TYPE, IngressMetrics
+from deliveries.metrics import CONTENT_TYPE
 from deliveries.patience import Patience
 from deliveries.queue import Names
 from deliveries.settings import (
@@ -35,6 +35,8 @@ from deliveries.settings import (
 from ingress import authenticity, reception
 from ingress.body import PATIENCE_S, Holding, NotRead, TooBusy, TooLarge, TooSlow, let_go, read_body
 from ingress.keeping import CannotKeep, Keeper, Kept
+from ingress.metrics import IngressMetrics
+from ingress.scraping import Scraping
 from ingress.spool import Spool
 
 if TYPE_CHECKING:
@@ -71,8 +73,10 @@ def create_app(
         replicas_timeout_s=settings.redis_timeout_s / 2,
         accept_timeout_s=settings.redis_timeout_s,
     )
-    keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s)
-    receiver = Receiver(settings, keeper)
+    counted = IngressMetrics()
+    keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s, metrics=counted)
+    receiver = Receiver(settings, keeper, counted)
+    scraping = Scraping(settings, counted, spool)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -80,6 +84,7 @@ def create_app(
             log.warning(warning)
         if spool is not None:
             await spool.open()
+        scraping.open()
         looking_after = asyncio.create_task(keeper.look_after(), name="look-after")
         log.info(
             "ingress ready",
@@ -92,6 +97,7 @@ def create_app(
         await stop(looking_after)
         if spool is not None:
             await spool.close()
+        scraping.close()
         await close(redis)
 
     async def health(_request: Request) -> Response:
@@ -118,7 +124,7 @@ def create_app(
         )
 
     async def metrics(_request: Request) -> Response:
-        return Response(receiver.metrics.text(), media_type=CONTENT_TYPE)
+        return Response(await scraping.text(), media_type=CONTENT_TYPE)
 
     app = Ingress(
         receiver,
@@ -152,10 +158,10 @@ class Ingress(Starlette):
 class Receiver:
     """``POST /``: one request in, one delivery kept, 202 out."""
 
-    def __init__(self, settings: Settings, keeper: Keeper) -> None:
-        self.metrics = IngressMetrics()
+    def __init__(self, settings: Settings, keeper: Keeper, metrics: IngressMetrics) -> None:
+        self._metrics = metrics
         self._answers = {
-            kept: (Empty(status), self.metrics.requests.labels(str(status), kept.value))
+            kept: (Empty(status), metrics.requests[status, kept.value])
             for kept, status in ((Kept.IN_REDIS, 202), (Kept.IN_SPOOL, 202), (Kept.BEFORE, 200))
         }
         self._tells_all = settings.log_level == "debug"
@@ -201,7 +207,7 @@ class Receiver:
                 return HangUp(refusal) if refusal else None
             began = time.perf_counter()
             answer = await self._keep(raw, body)
-            self.metrics.answer_seconds.observe(time.perf_counter() - began)
+            self._metrics.answer_seconds.observe(time.perf_counter() - began)
             return answer
 
     def _not_read(self, why: NotRead) -> Response | None:
@@ -236,18 +242,18 @@ class Receiver:
             log.warning("delivery refused", delivery_id=delivery.id, reason=str(exc))
             return self._busy("cannot_keep", "it cannot be kept now, try again")
         answer, counter = self._answers[kept]
-        counter.inc()
+        counter.add()
         if kept is Kept.IN_SPOOL or self._tells_all:
             log.info("delivery accepted", delivery_id=delivery.id, how=kept.value)
         return answer
 
     def _reject(self, status: int, reason: str, detail: str) -> Response:
-        self.metrics.requests.labels(str(status), reason).inc()
+        self._metrics.refused(status, reason)
         log.warning("request rejected", status=status, reason=reason, detail=detail)
         return _plain(status, detail)
 
     def _busy(self, reason: str, detail: str) -> Response:
-        self.metrics.requests.labels("503", reason).inc()
+        self._metrics.refused(503, reason)
         return _plain(503, detail, retry_after=str(RETRY_AFTER_S))
 
 

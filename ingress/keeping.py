@@ -21,6 +21,7 @@ from ingress.spool import CannotSpool, Spool
 if TYPE_CHECKING:
     from deliveries.delivery import Delivery
     from deliveries.ledger import Ledger
+    from ingress.metrics import IngressMetrics
     from ingress.spool_file import Depth
 
 log = structlog.get_logger("ingress")
@@ -66,11 +67,14 @@ class Keeper:
     :param timeout_s: for how long Redis may take to say whether it is there.
     """
 
-    def __init__(self, ledger: Ledger, spool: Spool | None, *, timeout_s: float) -> None:
+    def __init__(
+        self, ledger: Ledger, spool: Spool | None, *, timeout_s: float, metrics: IngressMetrics
+    ) -> None:
         self._ledger = ledger
         self._spool = spool
         self._timeout_s = timeout_s
-        self._outage = Outage(log)
+        self._outage = Outage(log, metrics.redis_away)
+        self._drained = metrics.drained
         self._spool_is_broken = False
         self._may_drain = asyncio.Event()
 
@@ -149,7 +153,7 @@ class Keeper:
 
     async def _drain(self, spool: Spool) -> None:
         try:
-            drained = await spool.drain(self._ledger.accept)
+            drained = await spool.drain(self._hand_on)
         except CannotSpool as exc:
             self._note_spool(exc)
         except Exception as exc:
@@ -160,6 +164,10 @@ class Keeper:
         else:
             if drained:
                 log.info("spool drained", deliveries=drained)
+
+    async def _hand_on(self, delivery: Delivery) -> None:
+        await self._ledger.accept(delivery)
+        self._drained.add()
 
     def _note_spool(self, error: CannotSpool | None) -> None:
         """Log one line when the spool fails and one when it works again."""

@@ -8,7 +8,10 @@ from deliveries.queue import Names
 
 UNFINISHED = {"queued", "running", "retrying"}
 DONE = {"succeeded", "ignored"}
-_EXPIRING = ("arq:in-progress:", "arq:retry:", "hookyard:probe", "hookyard:queue:health-check")
+_EXPIRING = (
+    *("arq:in-progress:", "arq:retry:"),
+    *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
+)
 
 
 def audit(  # noqa: C901 - one check after the other

@@ -14,6 +14,7 @@ import uvloop
 from deliveries import logs
 from deliveries.settings import load_or_exit
 from worker.app import serve
+from worker.handling import log_context
 from worker.router import load_router_or_exit
 
 _RECURSION_LIMIT = 5_000
@@ -26,7 +27,7 @@ def main() -> int:
     parser.add_argument("--burst", action="store_true", help="end when the queue is empty")
     burst = parser.parse_args().burst
     settings = load_or_exit()
-    logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     router = load_router_or_exit(settings.handlers)
     sys.setrecursionlimit(_RECURSION_LIMIT)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -16,6 +16,7 @@ import structlog
 
 from deliveries.connection import is_redis_away, open_redis
 from deliveries.ledger import CLAIM_TIMEOUT_S, Ledger
+from deliveries.metrics_ledger import LedgerFigures
 from deliveries.queue import Names
 from deliveries.settings import unknown_variables
 from worker.dispatch import Dispatcher
@@ -24,11 +25,13 @@ from worker.gitlab import DeliveryGitLabAPI, open_client
 from worker.handling import Terms
 from worker.housekeeping import housekeeping
 from worker.leases import LeaseKeeper
+from worker.metrics import WorkerMetrics
+from worker.metrics_server import MetricsServer
 from worker.retry import Limits
 from worker.router import Finder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import httpx
     from arq.cron import CronJob
@@ -53,6 +56,7 @@ class Parts:
     dispatcher: Dispatcher
     leases: LeaseKeeper
     threads: ThreadPoolExecutor
+    metrics: WorkerMetrics
 
     async def close(self) -> None:
         """Close the connections to GitLab; a plain ``def`` handler that still runs is left to itself."""
@@ -75,10 +79,13 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
         timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
     )
     client = open_client(settings)
+    metrics = WorkerMetrics(slots=settings.slots)
     threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
     dispatcher = Dispatcher(
         finder=Finder(router),
-        make_gl=lambda uuid: DeliveryGitLabAPI(client, settings, event_uuid=uuid, clock=time.time),
+        make_gl=lambda uuid: DeliveryGitLabAPI(
+            client, settings, event_uuid=uuid, clock=time.time, metrics=metrics.gitlab
+        ),
         note=ledger.note,
         leases=leases,
         terms=Terms(
@@ -89,9 +96,12 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
             jitter=random.random,
             threads=threads,
         ),
+        metrics=metrics,
         worker=name,
     )
-    return Parts(ledger=ledger, client=client, dispatcher=dispatcher, leases=leases, threads=threads)
+    return Parts(
+        ledger=ledger, client=client, dispatcher=dispatcher, leases=leases, threads=threads, metrics=metrics
+    )
 
 
 def make_engine(
@@ -126,6 +136,29 @@ async def serve(settings: Settings, router: Router, *, burst: bool = False) -> N
         log.warning(warning)
     name = worker_name()
     parts = make_parts(settings, router, name=name)
+    with _telling(settings, parts):
+        await _serve(settings, parts, name=name, burst=burst)
+
+
+@contextlib.contextmanager
+def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
+    """Answer ``/metrics`` and ``/health`` meanwhile, where a port is set for that."""
+    if not settings.metrics_port:
+        yield
+        return
+    ledger = LedgerFigures(settings.redis_url, parts.ledger.names, timeout_s=settings.redis_timeout_s)
+    server = MetricsServer(
+        text=lambda: parts.metrics.figures.text(*ledger.families()), fault=parts.leases.fault
+    )
+    server.start(settings.host, settings.metrics_port)
+    try:
+        yield
+    finally:
+        server.stop()
+        ledger.close()
+
+
+async def _serve(settings: Settings, parts: Parts, *, name: str, burst: bool) -> None:
     await _await_redis(parts.ledger, settings)
     engine = make_engine(
         settings,

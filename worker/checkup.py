@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from contextlib import redirect_stdout, suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _TROUBLE: Final = (GitLabException, httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError)
 _UNAUTHORIZED: Final = 401
+_HALF_S: Final = 0.5  # a Date is cut off to whole seconds: half of one is lost on average
 
 
 class _Collecting(Router):
@@ -54,17 +56,26 @@ def handlers_report(import_string: str) -> dict[str, Any]:
     return {"import_string": import_string, "error": None, "handlers": _Collecting(router).found}
 
 
-async def gitlab_report(gl: DeliveryGitLabAPI, settings: Settings) -> dict[str, Any]:
-    """Return whether GitLab answers, its version, and whose token this is.
+async def gitlab_report(client: httpx.AsyncClient, settings: Settings) -> dict[str, Any]:
+    """Return whether GitLab answers, its version, whose token this is, and how far its clock is ahead.
 
     ``answers`` is true for any answer of the API, also for a refusal. Without a token GitLab does not
-    tell its version, and ``token`` is ``null``.
+    tell its version, and ``token`` is ``null``. ``clock_ahead_s`` is ``null`` where no answer had a Date.
     """
     report: dict[str, Any] = {"url": settings.gitlab_url, "answers": True, "error": None, "version": None}
+    report["clock_ahead_s"] = None
     token: dict[str, Any] | None = None
     if settings.access_token:
         token = {"valid": None, "user": None, "scopes": None, "expires_at": None}
     report["token"] = token
+
+    async def look_at_date(answer: httpx.Response) -> None:
+        with suppress(ValueError, TypeError, KeyError):
+            told_s = parsedate_to_datetime(answer.headers["date"]).timestamp()
+            report["clock_ahead_s"] = round(told_s + _HALF_S - time.time(), 1)
+
+    client.event_hooks["response"].append(look_at_date)
+    gl = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=time.time)
     try:
         report["version"] = _field(await gl.getitem("/version"), "version")
         if token is not None:
@@ -107,8 +118,7 @@ def _status(exc: Exception) -> int | None:
 
 async def _gitlab(settings: Settings) -> dict[str, Any]:
     async with open_client(settings) as client:
-        gl = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=time.time)
-        return await gitlab_report(gl, settings)
+        return await gitlab_report(client, settings)
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ A handler's outcome is written down before the next handler starts.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from deliveries.delivery import Ending, Outcome, Record, Result, State, Try
 from deliveries.events import read_event
 from hookyard import RunningDelivery
 from worker.handling import Terms, now_ms, run_handler
+from worker.metrics import CUT_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gidgetlab.sansio import Event
 
     from worker.leases import LeaseKeeper
+    from worker.metrics import WorkerMetrics
     from worker.router import Finder, Handler
 
 
@@ -43,6 +46,7 @@ class Dispatcher:
     note: Callable[[str, int, Try], Awaitable[bool]]
     leases: LeaseKeeper
     terms: Terms
+    metrics: WorkerMetrics
     worker: str
 
     def start(self, record: Record) -> Run:
@@ -101,10 +105,16 @@ class Run:
         )
         await self._make_sure()  # the last thing before it starts
         self.handler = handler
+        counted, began = self._dispatcher.metrics.handler(handler.name), time.perf_counter()
         try:
             outcome = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)
+        except asyncio.CancelledError:
+            counted.ran(CUT_OFF, time.perf_counter() - began)
+            raise
         finally:
             self.handler = None
+        given_up = outcome.final and outcome.result is not Result.SUCCEEDED
+        counted.ran(outcome.result, time.perf_counter() - began, given_up=given_up)
         self._outcomes.append(outcome)
 
     async def _make_sure(self) -> None:

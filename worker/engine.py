@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from arq.worker import Worker, func
 
-from deliveries import queue
+from deliveries import presence, queue
 from deliveries.connection import close, is_redis_away, stop
 from deliveries.delivery import State
 from deliveries.outage import Outage
@@ -92,7 +92,7 @@ class Engine(Worker):
         self._next_due: float | None = None  # on the loop's clock
         self._stop_at: float | None = None  # on the loop's clock, once it drains
         self._is_over = False
-        self._outage = Outage(log)
+        self._outage = Outage(log, dispatcher.metrics.redis_away)
         self._running = Running(
             ledger,
             dispatcher,
@@ -113,12 +113,13 @@ class Engine(Worker):
         self._leases.watchdog = Watchdog(self.loop, blocking=self._blocking_handler)
         self._leases.start()
         watching = asyncio.create_task(self._wake_up.watch(), name="wake-up")
+        saying = asyncio.create_task(presence.keep_saying(self._ledger, self.name), name="presence")
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
         try:
             while not self._is_over and not await self._turn():
                 pass
         finally:
-            await stop(watching)
+            await asyncio.gather(stop(watching), stop(saying))
 
     async def close(self) -> None:
         """Hand back what still runs and leave nothing behind; Redis may be away."""
@@ -135,6 +136,7 @@ class Engine(Worker):
         await asyncio.to_thread(self._leases.stop)
         try:
             await self.pool.delete(self.health_check_key)
+            await presence.leave(self._ledger, self.name)
         except Exception as exc:
             if not is_redis_away(exc):
                 raise

@@ -10,10 +10,14 @@ from __future__ import annotations
 import contextlib
 import http
 import json
+import logging
+import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import httpx
+import structlog
 from gidgetlab.exceptions import BadRequest, GitLabBroken, HTTPException, InvalidField, RateLimitExceeded
 from gidgetlab.httpx import GitLabAPI
 from gidgetlab.sansio import RateLimit
@@ -23,7 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deliveries.settings import Settings
+    from worker.metrics import GitLabMetrics
 
+_log = logging.getLogger("worker.gitlab")
+log = structlog.get_logger("worker.gitlab")
+
+_PATH_LIMIT: Final = 200
 _TEXT_LIMIT: Final = 300
 _UNNAMED_WAIT_S: Final = 1.0
 
@@ -71,6 +80,7 @@ class DeliveryGitLabAPI(GitLabAPI):
         *,
         event_uuid: str | None,
         clock: Callable[[], float],
+        metrics: GitLabMetrics | None = None,
     ) -> None:
         token = settings.access_token
         super().__init__(
@@ -82,6 +92,7 @@ class DeliveryGitLabAPI(GitLabAPI):
         self._event_uuid = event_uuid
         self._wait_s = settings.gitlab_wait_s
         self._clock = clock
+        self._metrics = metrics
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -95,7 +106,7 @@ class DeliveryGitLabAPI(GitLabAPI):
             sent["x-gitlab-event-uuid"] = self._event_uuid
         patience_s = self._wait_s
         while True:
-            status, answered, content = await super()._request(method, url, sent, body)
+            status, answered, content = await self._call(method, url, sent, body)
             if status != http.HTTPStatus.TOO_MANY_REQUESTS:
                 break
             named_s = retry_after_s(answered, now_s=self._clock())
@@ -108,6 +119,42 @@ class DeliveryGitLabAPI(GitLabAPI):
         if status >= http.HTTPStatus.BAD_REQUEST and not (is_graphql and _known(status)):
             raise error_for(status, answered, content, now_s=self._clock())
         return status, answered, content
+
+    async def _call(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Make a call once; count it and log it, whatever comes of it."""
+        began = time.perf_counter()
+        status: int | None = None
+        answered: Mapping[str, str] = {}
+        try:
+            status, answered, content = await super()._request(method, url, headers, body)
+        finally:
+            took_s = time.perf_counter() - began
+            if self._metrics:
+                self._metrics.called(method, status, took_s, answered)
+            if _log.isEnabledFor(logging.INFO):
+                log.info(
+                    "GitLab called",
+                    method=method,
+                    path=shown_path(url, api_url=self.api_url),
+                    status=status,
+                    took_ms=round(took_s * 1000),
+                )
+        return status, answered, content
+
+
+def shown_path(url: str, *, api_url: str) -> str:
+    """Return what of *url* may be logged: its path below GitLab's API, of other addresses the host.
+
+    No query, where tokens are sent; other services take secrets in the path as well.
+    """
+    if url.startswith(api_url):
+        path = "/" + url.removeprefix(api_url).partition("?")[0].partition("#")[0].lstrip("/")
+        return path if len(path) <= _PATH_LIMIT else path[: _PATH_LIMIT - 1] + "…"
+    with contextlib.suppress(ValueError):
+        return urlsplit(url).hostname or "?"
+    return "?"
 
 
 def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:

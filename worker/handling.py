@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from deliveries.delivery import Outcome, Result, one_line
-from hookyard import GiveUp, RunningDelivery, as_running, policy_of
+from hookyard import GiveUp, RunningDelivery, as_running, policy_of, running_delivery
 from worker.retry import Again, Limits, decide
 
 if TYPE_CHECKING:
@@ -110,6 +110,15 @@ async def run_handler(
         error=one_line(text if isinstance(decision, Again) else f"{text} ({decision.because})"),
         traceback=None if isinstance(error, GiveUp) else _trace(error),
     )
+
+
+def log_context() -> dict[str, object]:
+    """Return what every log line of a handler says of its delivery, whoever writes it; else nothing."""
+    try:
+        running = running_delivery()
+    except LookupError:
+        return {}
+    return {"delivery_id": running.id, "handler": running.handler, "try_number": running.try_number}
 
 
 async def _call(call: Callable[..., Any], event: Event, gl: object, threads: ThreadPoolExecutor) -> None:

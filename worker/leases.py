@@ -62,6 +62,11 @@ class LeaseKeeper:
             self._thread.join(timeout=5)
         self._redis.close()
 
+    def fault(self) -> str | None:
+        """Return why this worker is as good as dead, or ``None``."""
+        stuck = self.watchdog is not None and self.watchdog.has_given_up
+        return "a handler blocks the event loop; the log names it" if stuck else None
+
     def hold(self, delivery_id: str, claim: int, *, since: float) -> None:
         """Renew this lease from now on.
 

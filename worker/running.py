@@ -56,6 +56,8 @@ class Running:
         self.runs: dict[str, Run] = {}
         self._ledger = ledger
         self._dispatcher = dispatcher
+        self._metrics = dispatcher.metrics
+        self._metrics.running = lambda: len(self.runs)
         self._leases = leases
         self._max_deaths = max_deaths
         self._outage = outage
@@ -89,6 +91,7 @@ class Running:
             finally:
                 self.settling -= 1
         except LeaseLost:
+            self._metrics.leases_lost.add()
             run.log.warning("lease lost: another worker has the delivery, or it was discarded")
             return None
         finally:
@@ -102,11 +105,13 @@ class Running:
 
         :param since: when the claim was asked for, on the monotonic clock.
         """
+        self._metrics.claimed(record)
         self.runs[record.delivery.id] = self._dispatcher.start(record)
         self._leases.hold(record.delivery.id, record.claims, since=since)
 
     async def refuse(self, unreadable: Unreadable) -> State | None:
         """Fail a delivery whose record cannot be read."""
+        self._metrics.claimed(None)
         log.error("delivery cannot be read", delivery_id=unreadable.delivery_id, error=unreadable.error)
         try:
             return await self._settle(
@@ -118,6 +123,7 @@ class Running:
                 )
             )
         except LeaseLost:
+            self._metrics.leases_lost.add()
             return None
 
     def handler_of(self, task_name: str) -> tuple[str | None, float]:
@@ -151,6 +157,7 @@ class Running:
         else:
             if not written:
                 raise LeaseLost
+        self._metrics.tries[settlement.state].add()
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state

@@ -20,11 +20,12 @@ import structlog
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
-from deliveries import logs, queue
-from deliveries.connection import close, parse_sentinel_url
+from deliveries import logs, presence, queue
+from deliveries.connection import close, parse_sentinel_url, stop
 from deliveries.outage import Outage
 from deliveries.settings import Settings, load_or_exit
 from worker.app import Parts, make_parts, worker_name
+from worker.handling import log_context
 from worker.router import load_router_or_exit
 from worker.running import Running
 
@@ -61,7 +62,7 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 async def start_up(ctx: dict[str, Any]) -> None:
     """Open what the function needs."""
     settings: Settings = ctx["settings"]
-    logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     ctx["name"] = worker_name()
     ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
     parts: Parts = ctx["parts"]
@@ -70,14 +71,16 @@ async def start_up(ctx: dict[str, Any]) -> None:
         parts.dispatcher,
         parts.leases,
         max_deaths=settings.max_deaths,
-        outage=Outage(log),
+        outage=Outage(log, parts.metrics.redis_away),
         may_stop=lambda: False,
     )
     parts.leases.start()
+    ctx["saying"] = asyncio.create_task(presence.keep_saying(parts.ledger, ctx["name"]))
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
+    await stop(ctx["saying"])
     await asyncio.to_thread(ctx["parts"].leases.stop)
     await ctx["parts"].close()
     await close(ctx["parts"].ledger.redis)

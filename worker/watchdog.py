@@ -37,6 +37,11 @@ class Watchdog:
         self._asked_at: float | None = None
         self._told = False
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the loop is stuck, as was found when this was last asked."""
+        return self._told
+
     def is_stuck(self) -> bool:
         """Return whether the loop has not answered for longer than its handler may run; logs that once."""
         now = time.monotonic()

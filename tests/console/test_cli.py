@@ -189,6 +189,12 @@ async def test_check_finds_nothing_at_fault_where_nothing_is(command, free_serve
     assert found["handler"]["text"] == "bot:build for Push Hook"
     assert found["token"]["text"] == "of garden-bot, scopes api"
     assert found["persistence"]["level"] == "ok"
+    assert {name: found[name]["level"] for name in ("workers", "queue", "clock", "spool")} == {
+        "workers": "risk",  # none is started here
+        "queue": "ok",
+        "clock": "ok",
+        "spool": "ok",
+    }
     assert "geheim" not in run.out
     assert "fault" not in (await asyncio.to_thread(command, "check", **settings)).out
 

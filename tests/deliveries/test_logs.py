@@ -128,3 +128,18 @@ def test_without_a_terminal_it_is_json():
     )
     assert told.stdout == b""
     assert json.loads(told.stderr)["event"] == "z"
+
+
+def test_a_line_says_what_it_is_about_whoever_writes_it(logged):
+    about = {}
+    logs.configure("worker", log_format="json", context=lambda: about)
+    fresh("ours").info("before")
+    about |= {"delivery_id": "d-1", "handler": "bot:f"}
+    fresh("ours").info("of its own", delivery_id="d-2")
+    logging.getLogger("theirs").warning("within")
+    told = [json.loads(line) for line in logged()]
+    assert [(line.get("delivery_id"), line.get("handler")) for line in told] == [
+        (None, None),
+        ("d-2", "bot:f"),
+        ("d-1", "bot:f"),
+    ]

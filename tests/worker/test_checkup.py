@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -12,7 +14,6 @@ from starlette.routing import Route
 
 from emulator.app import create_app
 from worker.checkup import gitlab_report, handlers_report
-from worker.gitlab import DeliveryGitLabAPI
 
 ADDRESS = "http://gitlab.test"
 
@@ -49,8 +50,7 @@ def report_on(make_settings):
     async def report(app, **given):
         settings = make_settings(GL_URL=ADDRESS, **given)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-            gl = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=lambda: 0.0)
-            return await gitlab_report(gl, settings)
+            return await gitlab_report(client, settings)
 
     return report
 
@@ -82,6 +82,24 @@ async def test_a_token_that_may_not_look_at_itself_is_valid_all_the_same(report_
     app = Starlette(routes=[Route("/api/v4/version", version), Route("/{path:path}", forbidden)])
     report = await report_on(app, GL_ACCESS_TOKEN="oauth")
     assert report["token"] == {"valid": True, "user": None, "scopes": None, "expires_at": None}
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        (lambda now_s: formatdate(now_s + 3600, usegmt=True), pytest.approx(3600, abs=60)),
+        (lambda now_s: formatdate(now_s - 3600, usegmt=True), pytest.approx(-3600, abs=60)),
+        (lambda _now_s: "yesterday", None),
+        (lambda _now_s: None, None),
+    ],
+)
+async def test_how_far_gitlabs_clock_is_ahead_is_reported(report_on, date, expected):
+    async def version(_request):
+        told = date(time.time())
+        return JSONResponse({"version": "19.1"}, headers={"date": told} if told else {})
+
+    report = await report_on(Starlette(routes=[Route("/api/v4/version", version)]))
+    assert report["clock_ahead_s"] == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import httpx
@@ -14,7 +15,10 @@ from gidgetlab.exceptions import (
     RateLimitExceeded,
 )
 
-from worker.gitlab import DeliveryGitLabAPI, TooManyRequests, retry_after_s
+from deliveries import logs
+from deliveries.metrics import Figures
+from worker.gitlab import DeliveryGitLabAPI, TooManyRequests, retry_after_s, shown_path
+from worker.metrics import GitLabMetrics
 
 NOW_S = 1_700_000_000.0
 
@@ -205,3 +209,56 @@ async def test_idempotent_calls_are_repeated_and_posts_are_not(make_settings, fr
             with pytest.raises(GitLabBroken):
                 await call
     assert seen == ["GET", "GET", "GET", "POST"]
+
+
+API = "https://gitlab.test/sub/api/v4"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"{API}/projects/1/issues?private_token=geheim", "/projects/1/issues"),
+        (f"{API}/projects/group%2Fapp#geheim", "/projects/group%2Fapp"),
+        (f"{API}/" + "x" * 500, "/" + "x" * 198 + "…"),
+        ("https://bot:geheim@hooks.elsewhere.test/services/geheim", "hooks.elsewhere.test"),
+        ("https://[", "?"),
+    ],
+)
+def test_what_a_log_shows_of_an_address_holds_no_secret(url, shown):
+    assert shown_path(url, api_url=API) == shown
+
+
+async def test_each_call_is_logged_and_counted_with_its_answer(gitlab, make_settings, capsys):
+    logs.configure("worker", log_format="json")
+    figures = Figures()
+    metrics = GitLabMetrics(figures)
+    limit = {"RateLimit-Limit": "600", "RateLimit-Remaining": "598"}
+    gitlab.answers = [httpx.Response(200, json={}, headers=limit), httpx.Response(404)]
+
+    def lost(_request):
+        raise httpx.ConnectError("gone")
+
+    settings = make_settings(GL_URL="http://gitlab.test", GL_ACCESS_TOKEN="geheim")
+    for answering in (gitlab, gitlab, lost):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answering)) as client:
+            api = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=lambda: NOW_S, metrics=metrics)
+            with contextlib.suppress(BadRequest, httpx.ConnectError):
+                await api.post("/projects/1/issues?private_token=geheim", data={"title": "geheim"})
+    told = capsys.readouterr().err
+    assert "geheim" not in told
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [(line["method"], line["path"], line["status"]) for line in lines] == [
+        ("POST", "/projects/1/issues", 200),
+        ("POST", "/projects/1/issues", 404),
+        ("POST", "/projects/1/issues", None),
+    ]
+    text = figures.text().decode()
+    for line in (
+        'hookyard_worker_gitlab_answers_total{status="200"} 1.0',
+        'hookyard_worker_gitlab_answers_total{status="404"} 1.0',
+        'hookyard_worker_gitlab_answers_total{status="none"} 1.0',
+        'hookyard_worker_gitlab_call_seconds_count{method="POST"} 3.0',
+        "hookyard_worker_gitlab_rate_limit_limit 600.0",
+        "hookyard_worker_gitlab_rate_limit_remaining 598.0",
+    ):
+        assert line in text.splitlines()

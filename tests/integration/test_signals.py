@@ -1,0 +1,273 @@
+"""Do the figures add up to what was sent? Real processes under load, each of them scraped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections import Counter
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
+from emulator.app import create_app
+from tests.fakes import until
+
+BOT = """
+from gidgetlab.routing import Router
+from hookyard import GiveUp, running_delivery
+import logging
+
+router = Router()
+
+@router.register("Push Hook")
+async def quick(event, gl):
+    pass
+
+@router.register("Push Hook")
+async def shaky(event, gl):
+    if event.data["number"] % 10 == 0 and running_delivery().try_number == 1:
+        raise ValueError("not yet")
+    if event.data["number"] % 25 == 24:
+        raise GiveUp("never")
+
+@router.register("Push Hook")
+async def asks(event, gl):
+    if event.data["number"] % 20 == 0:
+        logging.getLogger("mybot").warning("asking GitLab")
+        await gl.getitem("/projects/1?private_token=geheim")
+"""
+
+
+class Figures:
+    """What a scrape showed."""
+
+    def __init__(self, text):
+        self.samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+
+    def __call__(self, name, **labels):
+        """Return the sum of what has this name and these labels."""
+        found = [
+            one.value for one in self.samples if one.name == name and labels.items() <= one.labels.items()
+        ]
+        assert found, f"no {name} with {labels}"
+        return sum(found)
+
+
+async def scrape(url):
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/metrics")
+    assert answer.status_code == 200
+    return Figures(answer.text)
+
+
+async def shown(url, condition):
+    """Scrape until *condition* is met, and give that scrape; a ledger's figures are kept for a second."""
+
+    async def look():
+        found = await scrape(url)
+        return found if condition(found) else None
+
+    return await until(look)
+
+
+async def push(client, url, number, *, token="right", delivery_id=None):
+    headers = {
+        "content-type": "application/json",
+        "x-gitlab-event": "Push Hook",
+        "x-gitlab-token": token,
+        "webhook-id": delivery_id or f"d-{number}",
+    }
+    answer = await client.post(url, content=json.dumps({"number": number}).encode(), headers=headers)
+    return answer.status_code
+
+
+@pytest.fixture
+def several_processes(processes):
+    """Gives a function that starts uvicorn with so many processes behind one port, and returns its URL."""
+    started = []
+
+    def start(count):
+        port = free_port()
+        arguments = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(count)]
+        command = ["-m", "uvicorn", "--factory", "ingress.app:create_app", *arguments]
+        started.append(processes.start(*command, name="uvicorn"))
+        return started[-1], f"http://127.0.0.1:{port}"
+
+    yield start
+    for parent in started:  # killed, it would leave its children behind
+        parent.terminate()
+        parent.wait(20)
+
+
+async def all_answer(url, count):
+    """Wait until so many processes count together behind *url*."""
+
+    async def look():
+        try:
+            return (await scrape(url))("hookyard_ingress_processes") == count
+        except httpx.HTTPError:
+            return False
+
+    await until(look, within_s=30)
+
+
+def children(pid):
+    """The processes of an ingress that *pid* has started."""
+    told = subprocess.run(["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, check=False)
+    return [int(line) for line in told.stdout.split()]
+
+
+@pytest.fixture
+def one_at_a_time():
+    """Connections that are not kept, so that every request meets another process by chance."""
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
+    return lambda: httpx.AsyncClient(limits=limits, timeout=30)
+
+
+def compare_answers(ingress, answers):
+    """Compare what an ingress says it answered with what was answered."""
+    for status, count in answers.items():
+        assert ingress("hookyard_ingress_requests_total", status=str(status)) == count
+    assert ingress("hookyard_ingress_requests_total", status="401", reason="wrong_token") == answers[401]
+    assert ingress("hookyard_ingress_answer_seconds_count") == sum(answers.values())
+    assert ingress("hookyard_ingress_requests_total", reason="spooled") == 0
+
+
+def follow_deliveries(log, wanted):
+    """Look for the id of each delivery in the handler's own lines, and in those of its REST calls."""
+    lines = [json.loads(line) for line in log.splitlines()]
+    called = [line for line in lines if line["event"] == "GitLab called"]
+    asking = [line for line in lines if line["logger"] == "mybot"]
+    assert {line["delivery_id"] for line in called} == {line["delivery_id"] for line in asking} == wanted
+    assert {(one["path"], one["status"], one["handler"]) for one in called} == {
+        ("/projects/1", 200, "bot:asks")
+    }
+    assert "geheim" not in log
+
+
+async def test_under_load_the_figures_add_up_to_what_was_sent(
+    processes, several_processes, listing, free_server, one_at_a_time, tmp_path
+):
+    (tmp_path / "bot.py").write_text(BOT)
+    worker_url = f"http://127.0.0.1:{(worker_port := free_port())}"
+    sent = 300
+    processes.environment |= {
+        "GL_SECRET": "right",
+        "TMPDIR": str(tmp_path),
+        "HOOKYARD_HANDLERS": "bot:router",
+        "HOOKYARD_RETRY_BASE_S": "0.1",
+        "GL_URL": await free_server(create_app()),
+        "HOOKYARD_LOG_FORMAT": "json",
+    }
+    _, url = several_processes(2)
+    worker = processes.worker(HOOKYARD_METRICS_PORT=str(worker_port))
+    await all_answer(url, 2)
+    async with one_at_a_time() as client:
+        answers = Counter(await asyncio.gather(*(push(client, url, number) for number in range(sent))))
+        answers += Counter(
+            await asyncio.gather(
+                *(push(client, url, number, token="wrong") for number in range(7)),
+                *(push(client, url, number) for number in range(5)),
+            )
+        )
+    assert answers == {202: sent, 401: 7, 200: 5}
+    compare_answers(await scrape(url), answers)
+
+    async def all_finished():
+        stats = await listing.stats()
+        return sum(stats.states[state] for state in ("succeeded", "failed")) == sent and stats
+
+    stats = await until(all_finished, within_s=60)
+    tries = "hookyard_worker_tries_total"
+    works = await shown(worker_url, lambda found: found("hookyard_worker_running") == 0)
+    assert works("hookyard_worker_claims_total") == works(tries)
+    assert works("hookyard_worker_leases_lost_total") == 0
+    assert works(tries, state="succeeded") == stats.states["succeeded"]
+    assert works(tries, state="failed") == stats.states["failed"] == sent // 25
+    assert works(tries, state="retrying") == sent // 10
+    assert works("hookyard_worker_pickup_seconds_count") == sent
+    runs = "hookyard_worker_handler_runs_total"
+    assert works(runs, handler="bot:quick") == works(runs, handler="bot:quick", result="succeeded") == sent
+    assert works(runs, handler="bot:shaky") == sent + sent // 10
+    assert works(runs, handler="bot:shaky", result="failed") == sent // 10 + sent // 25
+    assert works("hookyard_worker_handler_given_up_total", handler="bot:shaky") == sent // 25
+    assert works("hookyard_worker_handler_seconds_count", handler="bot:shaky") == sent + sent // 10
+    assert works("hookyard_worker_gitlab_answers_total", status="200") == sent // 20
+    assert works("hookyard_worker_gitlab_call_seconds_count", method="GET") == sent // 20
+    for each in (url, worker_url):  # whoever is asked says the same of the ledger
+        figures = await shown(
+            each, lambda found: found("hookyard_ledger_deliveries", state="failed") == sent // 25
+        )
+        assert figures("hookyard_ledger_answers") == 1
+        assert figures("hookyard_ledger_deliveries") == sent
+        assert figures("hookyard_ledger_due_seconds") == 0
+        assert figures("hookyard_ledger_workers") == 1
+        assert figures("hookyard_redis_outages_total") == figures("hookyard_redis_away") == 0
+
+    lines = [json.loads(line) for line in processes.log("worker").splitlines()]
+    called = [line for line in lines if line["event"] == "GitLab called"]
+    asking = [line for line in lines if line["logger"] == "mybot"]
+    wanted = {f"d-{number}" for number in range(0, sent, 20)}
+    assert {line["delivery_id"] for line in called} == {line["delivery_id"] for line in asking} == wanted
+    assert {(one["path"], one["status"], one["handler"]) for one in called} == {
+        ("/projects/1", 200, "bot:asks")
+    }
+    assert "geheim" not in processes.log("worker")
+
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    await shown(url, lambda found: found("hookyard_ledger_workers") == 0)
+
+
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="pgrep is not installed (Debian: procps)")
+async def test_what_a_killed_process_counted_stays_and_no_counter_falls(
+    processes, several_processes, one_at_a_time, tmp_path
+):
+    processes.environment |= {"TMPDIR": str(tmp_path), "GL_SECRET": "right"}
+    parent, url = several_processes(2)
+    await all_answer(url, 2)
+    async with one_at_a_time() as client:
+        assert set(await asyncio.gather(*(push(client, url, n) for n in range(40)))) == {202}
+        victim = children(parent.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: victim not in children(parent.pid) and len(children(parent.pid)) == 2)
+        await all_answer(url, 2)
+        assert (await scrape(url))("hookyard_ingress_requests_total", status="202") == 40
+        assert set(await asyncio.gather(*(push(client, url, n) for n in range(40, 60)))) == {202}
+    assert (await scrape(url))("hookyard_ingress_requests_total", status="202") == 60
+    parent.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(parent.wait, 20) is not None
+    assert not list(tmp_path.glob("hookyard-*"))
+
+
+async def test_an_outage_of_redis_is_told_with_what_the_spool_holds_and_how_long_it_was(processes, tmp_path):
+    server = EmbeddedRedis(tmp_path / "redis", server=find_server(), port=0)
+    server.start()
+    try:
+        _, url = processes.ingress(
+            REDIS_URL=server.url, GL_SECRET="right", HOOKYARD_SPOOL_DIR=str(tmp_path / "spool")
+        )
+        async with httpx.AsyncClient() as client:
+            assert await push(client, url, 0) == 202
+            server.kill()
+            assert {await push(client, url, number) for number in range(1, 6)} == {202}
+        away = await shown(url, lambda found: found("hookyard_ledger_answers") == 0)
+        assert away("hookyard_redis_away") == away("hookyard_redis_outages_total") == 1
+        assert away("hookyard_ingress_requests_total", reason="spooled") == 5
+        assert away("hookyard_ingress_spool_waiting") == 5
+        assert away("hookyard_ingress_spool_drained_total") == 0
+        server.start()
+        back = await shown(url, lambda found: found("hookyard_ingress_spool_waiting") == 0)
+    finally:
+        server.stop()
+    assert back("hookyard_redis_away") == 0
+    assert back("hookyard_redis_outages_total") == 1
+    assert back("hookyard_redis_away_seconds_total") > away("hookyard_redis_away_seconds_total") > 0
+    assert back("hookyard_ingress_spool_drained_total") == 5
+    assert back("hookyard_ingress_spool_works") == 1

@@ -1,0 +1,124 @@
+"""A worker's /metrics and /health, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import httpx
+import pytest
+import structlog
+from gidgetlab.routing import Router
+
+from deliveries.embedded_redis import free_port
+from tests.fakes import a_delivery, until
+from worker.metrics_server import MetricsServer
+
+BLOCKING = """
+import time
+from gidgetlab.routing import Router
+from hookyard import policy
+router = Router()
+
+@router.register("Push Hook")
+@policy(timeout=0.3)
+async def blocks(event, gl):
+    time.sleep(event.data["for_s"])
+"""
+
+
+@pytest.fixture
+def served():
+    """Gives a function that starts a server and returns its URL."""
+    running = []
+
+    def serve(text=b"figures 1.0\n", fault=None, host="127.0.0.1", port=None):
+        server = MetricsServer(text=lambda: text, fault=lambda: fault)
+        port = port or free_port()
+        server.start(host, port)
+        running.append(server)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    yield serve
+    for server in running:
+        server.stop()
+
+
+def test_it_answers_scrapes_and_health_and_nothing_else(served):
+    url = served()
+    answer = httpx.get(f"{url}/metrics?x=y")
+    assert (answer.status_code, answer.text) == (200, "figures 1.0\n")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert httpx.get(f"{url}/health").text == "ok\n"
+    assert httpx.get(f"{url}/").status_code == 404
+    assert httpx.post(f"{url}/metrics").status_code == 501
+
+
+def test_a_worker_that_is_not_well_says_why(served):
+    answer = httpx.get(served(fault="stuck") + "/health")
+    assert (answer.status_code, answer.text) == (503, "stuck\n")
+
+
+def test_it_listens_on_ipv6_as_well(served):
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    assert httpx.get(served(host="::1") + "/health").status_code == 200
+
+
+def test_a_port_that_is_taken_is_told_and_costs_nothing_else(served):
+    url = served()
+    with structlog.testing.capture_logs() as lines:
+        served(port=int(url.rpartition(":")[2]))
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert "no /metrics" in line["event"]
+    assert "HOOKYARD_METRICS_PORT" in line["hint"]
+    assert httpx.get(f"{url}/health").status_code == 200
+
+
+async def test_without_a_port_a_worker_listens_nowhere(start_worker, monkeypatch):
+    monkeypatch.setattr(MetricsServer, "start", lambda *_: pytest.fail("it listens"))
+    await start_worker(Router())
+
+
+async def test_two_workers_with_the_same_port_both_handle_deliveries(processes, ledger, listing):
+    port = str(free_port())
+    for name in ("one", "other"):
+        processes.worker(name, HOOKYARD_METRICS_PORT=port)
+    await until(lambda: "worker ready" in processes.log("one") and "worker ready" in processes.log("other"))
+    told = [json.loads(line) for name in ("one", "other") for line in processes.log(name).splitlines()]
+    assert sorted(line["event"] for line in told if "metrics" in line["event"]) == [
+        "metrics",
+        "no /metrics and /health of this worker: cannot listen",
+    ]
+
+
+async def test_a_worker_whose_loop_is_blocked_still_answers_and_says_so(processes, ledger, tmp_path):
+    (tmp_path / "bot.py").write_text(BLOCKING)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    processes.worker(
+        HOOKYARD_METRICS_PORT=str(port),
+        HOOKYARD_HANDLERS="bot:router",
+        HOOKYARD_LEASE_S="1",
+        HOOKYARD_REDIS_TIMEOUT_S="0.3",
+    )
+
+    async def health():
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"{url}/health")).status_code
+            except httpx.TransportError:
+                return None
+
+    async def is_well():
+        return await health() == 200
+
+    async def is_stuck():
+        return await health() == 503
+
+    await until(is_well)
+    await ledger.accept(a_delivery("d-1", data={"for_s": 3}))
+    await until(is_stuck)
+    async with httpx.AsyncClient() as client:
+        assert "hookyard_worker_running 1.0" in (await client.get(f"{url}/metrics")).text
+    await until(is_well)

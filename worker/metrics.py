@@ -1,0 +1,148 @@
+"""What a worker counts and times; docs/metrics.md says what for."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from deliveries.delivery import Result, State
+from deliveries.metrics import Figures, RedisAway, gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+    from deliveries.delivery import Record
+
+CUT_OFF: Final = "cut off"
+"""In the place of a result: the run was cancelled, by a drain or because its lease was lost."""
+
+NO_ANSWER: Final = "none"
+"""In the place of a status: GitLab did not answer, or the handler was cancelled before it did."""
+
+_PICKUP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_HANDLER_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_CALL_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_USUAL_STATUSES: Final = (200, 201, 204, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
+_TRY_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.QUEUED)
+
+
+class HandlerMetrics:
+    """What one handler's runs came to."""
+
+    def __init__(self, metrics: WorkerMetrics, handler: str) -> None:
+        self._runs = {
+            result: metrics.handler_runs.of(handler, result) for result in (*map(str, Result), CUT_OFF)
+        }
+        self._seconds = metrics.handler_seconds.of(handler)
+        self._given_up = metrics.given_up.of(handler)
+
+    def ran(self, result: str, seconds: float, *, given_up: bool = False) -> None:
+        """Count a run that has ended."""
+        self._runs[result].add()
+        self._seconds.observe(seconds)
+        if given_up:
+            self._given_up.add()
+
+
+class GitLabMetrics:
+    """What GitLab answered to handlers."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._answers = figures.counts(
+            "hookyard_worker_gitlab_answers", "REST calls, by GitLab's answer", ("status",)
+        )
+        for status in _USUAL_STATUSES:
+            self._answers.of(str(status))
+        self._seconds = figures.durations(
+            "hookyard_worker_gitlab_call_seconds",
+            "From a REST call to its answer, repetitions of lost connections included",
+            ("method",),
+            bounds=_CALL_S,
+        )
+        self._rate_limit: dict[str, float] = {}
+        figures.add(self._families)
+
+    def called(self, method: str, status: int | None, seconds: float, headers: Mapping[str, str]) -> None:
+        """Count a call, and note what its answer says of the rate limit.
+
+        :param status: ``None`` when there was no answer.
+        """
+        self._answers.of(NO_ANSWER if status is None else str(status)).add()
+        self._seconds.of(method).observe(seconds)
+        for name in ("limit", "remaining"):
+            text = headers.get(f"ratelimit-{name}", "")
+            if text.isascii() and text.isdigit():
+                self._rate_limit[name] = float(text)
+
+    def _families(self, _totals: Sequence[float]) -> Iterator[Metric]:
+        what = {"limit": "Calls that GitLab allows", "remaining": "Calls left of those that GitLab allows"}
+        for name, value in list(self._rate_limit.items()):
+            yield gauge(
+                f"hookyard_worker_gitlab_rate_limit_{name}", f"{what[name]}, as its last answer said", value
+            )
+
+
+class WorkerMetrics:
+    """The figures of one worker process."""
+
+    def __init__(self, *, slots: int) -> None:
+        self.figures = figures = Figures()
+        self.running: Callable[[], int] = lambda: 0
+        self._slots = slots
+        self._claims = figures.counts("hookyard_worker_claims", "Deliveries claimed").of()
+        self._pickup_seconds = figures.durations(
+            "hookyard_worker_pickup_seconds",
+            "From a delivery's receipt to its first claim, by the clocks of ingress and worker",
+            bounds=_PICKUP_S,
+        ).of()
+        tries = figures.counts(
+            "hookyard_worker_tries", "Tries that have ended, by the state the delivery went to", ("state",)
+        )
+        self.tries = {state: tries.of(state.value) for state in _TRY_ENDS}
+        self.leases_lost = figures.counts(
+            "hookyard_worker_leases_lost",
+            "Tries that did not count: the delivery was another's by then",
+        ).of()
+        self.handler_runs = figures.counts(
+            "hookyard_worker_handler_runs", "Runs of handlers that have ended", ("handler", "result")
+        )
+        self.given_up = figures.counts(
+            "hookyard_worker_handler_given_up", "Runs after which a handler was given up", ("handler",)
+        )
+        self.handler_seconds = figures.durations(
+            "hookyard_worker_handler_seconds",
+            "How long runs of handlers took",
+            ("handler",),
+            bounds=_HANDLER_S,
+        )
+        self.gitlab = GitLabMetrics(figures)
+        self.redis_away = RedisAway(figures)
+        self._handlers: dict[str, HandlerMetrics] = {}
+        figures.add(self._families)
+
+    def claimed(self, record: Record | None) -> None:
+        """Count a claim, and at a delivery's first how long it has waited.
+
+        :param record: ``None`` for one that cannot be read.
+        """
+        self._claims.add()
+        if record is not None and record.claims == 1:
+            # two machines' clocks: what came from the future was picked up at once
+            self._pickup_seconds.observe(max(0.0, time.time() - record.delivery.received_ms / 1000))
+
+    def handler(self, name: str) -> HandlerMetrics:
+        """Return those of one handler."""
+        found = self._handlers.get(name)
+        if found is None:
+            found = self._handlers[name] = HandlerMetrics(self, name)
+        return found
+
+    def _families(self, _totals: Sequence[float]) -> Iterator[Metric]:
+        yield gauge("hookyard_worker_slots", "Deliveries that this worker runs at most at once", self._slots)
+        yield gauge(
+            "hookyard_worker_running",
+            "Deliveries claimed and not yet settled",
+            self.running(),
+        )
