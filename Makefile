@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test chaos bench check format format-check lint types rules lock audit licences clean FORCE
+.PHONY: help install up test chaos compose-test bench check format format-check lint types rules lock audit licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -34,6 +34,9 @@ test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
 DELIVERIES ?= 2000
 chaos: $(VENV)/dev.stamp  ## break things at random while deliveries flow (DELIVERIES=20000 SEED=1)
 	@$(BIN)/python -m tests.chaos --deliveries $(DELIVERIES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+compose-test: $(VENV)/dev.stamp  ## run docker-compose.yml for real under podman and break things (ARGS="--keep")
+	@$(BIN)/python -m tests.compose $(ARGS)
 
 bench: $(VENV)/bench.stamp  ## measure side by side with the alternatives (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from console import check, emulating, orders, reading, up
+from console import check, emulating, health, orders, preflight, reading, up
 from console.client import Place, find_place_or_stop
 from console.up_environment import become
 
@@ -136,6 +136,10 @@ app.command(
         "hookyard emulator --callback-url http://127.0.0.1:9000/ --callback-delay 1",
     ),
 )(emulating.emulator)
+
+
+app.command(rich_help_panel=ONE)(preflight.preflight)
+app.command(rich_help_panel=ONE, epilog=_examples("hookyard health ingress"))(health.health)
 
 
 def _from(place: Place, *names: str) -> dict[str, str]:

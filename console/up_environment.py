@@ -18,9 +18,18 @@ _OFF_PATH: Final = "-P"
 
 
 def child_environment(added: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with *added*, and with those *defaults* that are not set in it."""
-    missing = {name: value for name, value in defaults.items() if not os.environ.get(name)}
-    return {**os.environ, **missing, **added}
+    """Return our environment with *added*, and with those *defaults* that are not set in it.
+
+    A secret that is among either is not given a second time, by the file that our environment names.
+    """
+    ours = dict(os.environ)
+    missing = {name: value for name, value in defaults.items() if not ours.get(name)}
+    for name in (*missing, *added):
+        ours.pop(f"{name}_FILE", None)
+        if name == "REDIS_URL":  # which has the password in it
+            ours.pop("REDIS_PASSWORD", None)
+            ours.pop("REDIS_PASSWORD_FILE", None)
+    return {**ours, **missing, **added}
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

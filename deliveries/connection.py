@@ -9,7 +9,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import redis.asyncio
 import redis.asyncio.sentinel
@@ -169,6 +169,26 @@ def masked(url: str) -> str:
         user, colon, _ = credentials.partition(":")
         rest = f"{user if colon else ''}{colon}***@{place}"
     return scheme + sep + re.sub(r"(?i)(password=)[^&]*", r"\1***", rest)
+
+
+def _cut(url: str) -> tuple[str, str, str]:
+    """Return the parts of *url*: what precedes its credentials, these, and what follows them."""
+    scheme, _, rest = url.partition("://")
+    if rest.startswith("/"):  # the path of a socket, which may hold an @
+        return f"{scheme}://", "", rest
+    credentials, _, place = rest.rpartition("@")
+    return f"{scheme}://", credentials, place
+
+
+def has_password(url: str) -> bool:
+    """Return whether *url* holds a password, in either of the two places for one."""
+    return ":" in _cut(url)[1] or re.search(r"(?i)[?&]password=.", url) is not None
+
+
+def with_password(url: str, password: str) -> str:
+    """Return *url*, which holds none, with *password*."""
+    scheme, user, place = _cut(url)
+    return f"{scheme}{user}:{quote(password, safe='')}@{place}"
 
 
 def _options(url: str, timeout_s: float | None, connect_timeout_s: float) -> dict[str, Any]:

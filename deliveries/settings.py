@@ -1,7 +1,7 @@
 """Every setting there is: its environment variable, its default, what it must satisfy.
 
 Rule: the only place that reads the environment for settings. All faults are named at once. README
-has one table of them all; a test holds the two together.
+has one table of them all; a test holds the two together. Secrets may come from files instead.
 """
 
 from __future__ import annotations
@@ -12,34 +12,28 @@ import difflib
 import os
 import re
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from deliveries.connection import check_url, masked
+from deliveries.connection import check_url, masked, with_password
 from deliveries.ledger import KEPT_TRIES
+from deliveries.misfits import misfits
+from deliveries.secret_files import SecretFiles, Unusable, is_example
+from deliveries.setting_text import DEFAULT_PORT, MetricsPort, Port, Secrets, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIGNING_KEY_BYTES: Final = 32
-_DEFAULT_PORT: Final = 8000
 _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
 _MONTH_S: Final = 30 * _DAY_S
 _CENTURY_DAYS: Final = 36_500
-_HOLD_SECRETS: Final = frozenset({"REDIS_URL", "GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN"})
+_HOLD_SECRETS: Final = ("REDIS_URL", "REDIS_PASSWORD", "GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN")
 _KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
 
 
@@ -49,28 +43,6 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(["These settings cannot be used:", *(f"  {fault}" for fault in faults)]))
-
-
-def _split(value: object) -> object:
-    """Read a comma-separated list; blanks around entries and empty entries do not count."""
-    if isinstance(value, str):
-        return tuple(entry.strip() for entry in value.split(",") if entry.strip())
-    return value
-
-
-def _not_kubernetes(value: object, instead: int = _DEFAULT_PORT) -> object:
-    """Pass over the ``tcp://10.0.0.1:80`` that Kubernetes injects for a Service named hookyard."""
-    return instead if isinstance(value, str) and "://" in value else value
-
-
-def _in_small_letters(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, BeforeValidator(_not_kubernetes)]
-MetricsPort = Annotated[int, BeforeValidator(partial(_not_kubernetes, instead=0))]
-Word = Annotated[str, BeforeValidator(_in_small_letters)]
 
 
 def _named(*names: str, **options: Any) -> Any:
@@ -84,6 +56,7 @@ class Settings(BaseSettings):
 
     # Redis
     redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0", repr=False)
+    redis_password: SecretStr | None = _named("REDIS_PASSWORD", default=None)
     prefix: str = _named("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     redis_timeout_s: float = _named("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
     min_replicas: int = _named("HOOKYARD_MIN_REPLICAS", default=0, ge=0)
@@ -104,7 +77,7 @@ class Settings(BaseSettings):
 
     # Ingress
     host: str = _named("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
-    port: Port = _named("HOOKYARD_PORT", default=_DEFAULT_PORT, ge=0, le=65535)
+    port: Port = _named("HOOKYARD_PORT", default=DEFAULT_PORT, ge=0, le=65535)
     spool_dir: Path | None = _named("HOOKYARD_SPOOL_DIR", default=None)
     spool_max_bytes: int = _named("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
     max_held_bytes: int = _named("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
@@ -132,6 +105,30 @@ class Settings(BaseSettings):
     log_level: Word = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
     log_format: Word = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
     metrics_port: MetricsPort = _named("HOOKYARD_METRICS_PORT", default=0, ge=0, le=65535)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - this signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from: what is given, the secrets' files, the environment."""
+        files = SecretFiles(settings_cls, variables=_HOLD_SECRETS, environment=os.environ)
+        return init_settings, files, env_settings
+
+    @field_validator(
+        "redis_url", "redis_password", "secret_tokens", "signing_tokens", "access_token", mode="before"
+    )
+    @classmethod
+    def _secret_is_a_real_one(cls, value: object) -> object:
+        if isinstance(value, Unusable):
+            raise ValueError(value.why)  # noqa: TRY004 - pydantic wants this one
+        if isinstance(value, str) and is_example(value):
+            raise ValueError("this is an example's value; put the real one in its place")
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -219,12 +216,21 @@ def load(**given: object) -> Settings:
 
 def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> Settings:
     settings, named = _read(given)
-    further = [*_misfits(settings), *check(settings)]
+    unfit = misfits(
+        lease_s=settings.lease_s,
+        redis_timeout_s=settings.redis_timeout_s,
+        redis_url=settings.redis_url if "redis_url" in settings.model_fields_set else None,
+        has_redis_password=settings.redis_password is not None,
+    )
+    further = [*unfit, *check(settings)]
     # what follows from a fault that is named already is no second one
     faults = [*named.values(), *(fault for fault in further if not any(name in fault for name in named))]
     if faults:
         raise SettingsError(faults)
-    return settings
+    if settings.redis_password is None:
+        return settings
+    url = with_password(settings.redis_url, settings.redis_password.get_secret_value())
+    return settings.model_copy(update={"redis_url": url})
 
 
 def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
@@ -238,20 +244,9 @@ def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
     return Settings(**usable), faults
 
 
-def _misfits(settings: Settings) -> list[str]:
-    """Return what is right in itself and does not fit together."""
-    if settings.lease_s >= 3 * settings.redis_timeout_s:
-        return []
-    return [
-        (
-            f"HOOKYARD_LEASE_S={settings.lease_s:g} cannot be kept: it is renewed every third of it, and one "
-            f"renewal may take HOOKYARD_REDIS_TIMEOUT_S={settings.redis_timeout_s:g}; "
-            f"set it to {3 * settings.redis_timeout_s:g} or more"
-        )
-    ]
-
-
 def _fault(error: Any) -> str:
+    if isinstance(error["input"], Unusable):
+        return error["input"].why
     name, text = str(error["loc"][0]), str(error["msg"]).removeprefix("Value error, ")
     shown = "" if name in _HOLD_SECRETS else f"={masked(str(error['input']))}"
     return f"{name}{shown}: {text[:1].lower()}{text[1:]}"

@@ -30,7 +30,7 @@ PAYLOADS = Path(__file__).resolve().parents[2] / "shared" / "payloads"
 def _clean_environment(monkeypatch, tmp_path):
     """No test sees the settings of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith(("HOOKYARD_", "GL_")) or name == "REDIS_URL":
+        if name.startswith(("HOOKYARD_", "GL_", "REDIS_")):
             monkeypatch.delenv(name)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -23,7 +23,7 @@ from tests.console.conftest import process_environment
 from tests.fakes import until
 
 COMMANDS = ["up", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
-COMMANDS += ["ingress", "worker", "emulator"]
+COMMANDS += ["ingress", "worker", "emulator", "preflight", "health"]
 
 
 def test_the_help_lists_every_command_with_its_purpose_in_a_line():

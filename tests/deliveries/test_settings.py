@@ -318,3 +318,133 @@ def test_other_programs_variables_are_theirs(monkeypatch):
     monkeypatch.setenv("PORT", "x")
     monkeypatch.setenv("GL_PAGES", "x")
     assert unknown_variables() == []
+
+
+def secret_file(tmp_path, content, name="secret"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+SECRETS = ["GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN", "REDIS_URL", "REDIS_PASSWORD"]
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_a_secret_may_come_from_a_file_without_the_line_end(monkeypatch, tmp_path, ending):
+    monkeypatch.setenv("GL_ACCESS_TOKEN_FILE", str(secret_file(tmp_path, b"glpat-hunter2 " + ending)))
+    assert load().access_token.get_secret_value() == "glpat-hunter2 "
+
+
+def test_every_secret_may_come_from_a_file(monkeypatch, tmp_path):
+    values = {
+        "GL_SECRET": b"new,old",
+        "GL_SIGNING_TOKEN": TOKEN.encode(),
+        "GL_ACCESS_TOKEN": b"glpat-1",
+        "REDIS_URL": b"redis://redis/3",
+        "REDIS_PASSWORD": b"hunt/er2",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"{name}_FILE", str(secret_file(tmp_path, value + b"\n", name)))
+    settings = load()
+    assert [token.get_secret_value() for token in settings.secret_tokens] == ["new", "old"]
+    assert [token.get_secret_value() for token in settings.signing_tokens] == [TOKEN]
+    assert settings.access_token.get_secret_value() == "glpat-1"
+    assert settings.redis_url == "redis://:hunt%2Fer2@redis/3"
+    assert "hunt" not in repr(settings) + settings.masked_redis_url
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "there is no such file"),
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        (b"hunter2\nhunter3\n", "on one line"),
+        (b"hunter2\0", "on one line"),
+        (b"hunter2" * 10_000, "on one line"),
+        (b"hunter2\xff", "it is no text"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_told(monkeypatch, tmp_path, name, content, told):
+    path = tmp_path / "nowhere" if content is None else secret_file(tmp_path, content)
+    monkeypatch.setenv(f"{name}_FILE", str(path))
+    (fault,) = faults()
+    assert fault.startswith(f"{name}_FILE={path}: ")
+    assert told in fault
+    assert "hunter" not in fault
+
+
+def test_a_directory_where_a_secrets_file_should_be_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("GL_SECRET_FILE", str(tmp_path))
+    (fault,) = faults()
+    assert "it is a directory" in fault
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_that_is_given_twice_is_told_and_neither_chosen(monkeypatch, tmp_path, name):
+    monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv(f"{name}_FILE", str(secret_file(tmp_path, b"hunter3")))
+    (fault,) = faults()
+    assert fault == f"{name}_FILE and {name} are both set: unset one of them"
+
+
+def test_an_empty_name_of_a_file_is_none(monkeypatch):
+    for name in SECRETS:
+        monkeypatch.setenv(f"{name}_FILE", "")
+    assert load() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GL_SECRET", "change-me"),
+        ("GL_SECRET", "hunter2, CHANGE_ME please"),
+        ("GL_SECRET", "replace this"),
+        ("GL_SIGNING_TOKEN", "whsec_…"),
+        ("GL_ACCESS_TOKEN", "glpat-…"),
+        ("GL_ACCESS_TOKEN", "glpat-xxxxxxxxxxxxxxxxxxxx"),
+        ("GL_ACCESS_TOKEN", "<your token>"),
+        ("REDIS_URL", "redis://:change-me@redis"),
+        ("REDIS_PASSWORD", "changeme"),
+    ],
+)
+@pytest.mark.parametrize("is_file", [False, True])
+def test_the_secret_of_an_example_is_refused(monkeypatch, tmp_path, name, value, is_file):
+    if is_file:
+        monkeypatch.setenv(f"{name}_FILE", str(secret_file(tmp_path, value.encode())))
+    else:
+        monkeypatch.setenv(name, value)
+    (fault,) = faults()
+    assert fault == f"{name}: this is an example's value; put the real one in its place"
+
+
+@pytest.mark.parametrize("value", ["exchange-mesh", "0" * 20, "glpat-abcxxxxx", "secret", "me"])
+def test_what_only_resembles_an_example_is_a_secret(monkeypatch, value):
+    monkeypatch.setenv("GL_SECRET", value)
+    assert [token.get_secret_value() for token in load().secret_tokens] == [value]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://redis", "redis://:p%40ss@redis"),
+        ("rediss://user@redis:6380/1", "rediss://user:p%40ss@redis:6380/1"),
+        ("redis+sentinel://a:1,b:2/m/0", "redis+sentinel://:p%40ss@a:1,b:2/m/0"),
+        ("unix:///run/redis@1.sock", "unix://:p%40ss@/run/redis@1.sock"),
+    ],
+)
+def test_the_password_of_redis_need_not_stand_in_its_url(url, expected):
+    assert load(REDIS_URL=url, REDIS_PASSWORD="p@ss").redis_url == expected
+
+
+@pytest.mark.parametrize("url", ["redis://:one@redis", "redis://redis?password=one", "redis://u:one@redis"])
+def test_two_passwords_for_redis_are_told(url):
+    assert faults(REDIS_URL=url, REDIS_PASSWORD="two") == [
+        "REDIS_PASSWORD and REDIS_URL both hold a password: leave it out of one of them"
+    ]
+
+
+def test_a_password_for_no_redis_is_told():
+    (fault,) = faults(REDIS_PASSWORD="hunter2")
+    assert fault.startswith("REDIS_PASSWORD is set and REDIS_URL is not")

