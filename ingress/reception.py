@@ -155,16 +155,20 @@ def describe(data: Any) -> tuple[str | None, str | None]:
     """
     body = _mapping(data)
     project = _mapping(body.get("project"))
-    places = (
-        project.get("path_with_namespace"),
-        body.get("project_path_with_namespace"),
-        body.get("path_with_namespace"),
-        body.get("group_path"),
-        _mapping(body.get("group")).get("group_path"),
-        project.get("id"),
-        body.get("project_id"),
-    )
-    return next((name for place in places if (name := _name(place))), None), _thing(body)
+    path = _name(
+        project.get("path_with_namespace")
+    )  # nearly every body has it, so the rest is not looked for
+    if not path:
+        places = (
+            body.get("project_path_with_namespace"),
+            body.get("path_with_namespace"),
+            body.get("group_path"),
+            _mapping(body.get("group")).get("group_path"),
+            project.get("id"),
+            body.get("project_id"),
+        )
+        path = next((name for place in places if (name := _name(place))), None)
+    return path, _thing(body)
 
 
 def _thing(body: Mapping[str, Any]) -> str | None:
