@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, overload
 
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace

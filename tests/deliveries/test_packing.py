@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 import msgspec
 import pytest
 from hypothesis import given
