@@ -68,7 +68,7 @@ class Stack:
         """Copy what is needed, and do what README tells a new operator to do."""
         names = ["Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example", "deploy"]
         names += ["requirements.txt", "pyproject.toml", "README.md", "LICENSE", "hookyard.py"]
-        names += ["deliveries", "ingress", "worker", "handlers", "console", "emulator"]
+        names += ["deliveries", "ingress", "worker", "handlers", "console", "emulator", "pytest_hookyard"]
         for name in names:
             if (ROOT / name).is_dir():
                 shutil.copytree(
