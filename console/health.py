@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from console.client import find_place_or_stop
 from console.screen import FAILED, WRONG_USE, show, stop
+from console.up_layout import LOOPBACK, reached_at
 from deliveries.connection import close, open_redis
 from deliveries.queue import Names
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 4.0
 _EMULATOR_PORT: Final = 8002
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not bound
 _FIRST_PROCESS: Final = Path("/proc/1/cmdline")
 
 
@@ -71,14 +71,12 @@ def _of_this_container() -> Process | None:
 def _fault(asked: Process, settings: Settings) -> str | None:
     match asked:
         case Process.INGRESS:
-            host = _ANYWHERE.get(settings.host, settings.host)
-            return _http_fault(host, settings.port, "/ready")
+            return _http_fault(reached_at(settings.host), settings.port, "/ready")
         case Process.EMULATOR:
-            return _http_fault("127.0.0.1", _EMULATOR_PORT, "/health")
+            return _http_fault(LOOPBACK, _EMULATOR_PORT, "/health")
         case Process.WORKER:
             if settings.metrics_port:
-                host = _ANYWHERE.get(settings.host, settings.host)
-                return _http_fault(host, settings.metrics_port, "/health")
+                return _http_fault(reached_at(settings.host), settings.metrics_port, "/health")
             return asyncio.run(_workers_fault(settings))
 
 

@@ -40,7 +40,7 @@ class Layout:
     @property
     def ingress(self) -> str:
         """The ingress's address, as this machine reaches it."""
-        host = _ANYWHERE.get(self.settings.host, self.settings.host)
+        host = reached_at(self.settings.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
@@ -77,6 +77,11 @@ def make_layout(*, port: int | None, emulator_port: int, workers: int) -> Layout
         has_own_redis="redis_url" not in settings.model_fields_set,
         is_open=bool(faults),
     )
+
+
+def reached_at(host: str) -> str:
+    """Return the address by which this machine reaches what listens at *host*, which may be all addresses."""
+    return _ANYWHERE.get(host, host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -60,11 +60,6 @@ class GroupCommit(Generic[Item, Answer]):
             self._flushers.add(loop.create_task(self._run(), name="group-commit"))
         return future
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
-        return not self._flushers
-
     async def _run(self) -> None:
         this = asyncio.current_task()
         try:

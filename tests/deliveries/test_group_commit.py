@@ -150,7 +150,7 @@ async def test_when_all_who_wait_have_given_up_nothing_is_sent(flushes):
     await asyncio.sleep(0)
     flushes.let_go()
     await ended(tasks)
-    await until(lambda: commit.is_idle)
+    await until(lambda: not commit._flushers)
     assert flushes.batches == [[1]]
     flushes.let_go()
     assert await asyncio.wait_for(commit(3), 5) == 30
@@ -183,7 +183,7 @@ async def test_when_many_wait_a_second_batch_goes_while_the_first_is_under_way(f
     flushes.let_go(3)
     assert await ended(tasks) == [n * 10 for n in range(1, 9)]
     assert flushes.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
-    await until(lambda: commit.is_idle)
+    await until(lambda: not commit._flushers)
 
 
 async def test_who_waits_is_told_at_once_of_an_error_that_they_would_only_meet_too(flushes):
