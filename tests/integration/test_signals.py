@@ -200,25 +200,22 @@ async def test_under_load_the_figures_add_up_to_what_was_sent(
     assert works("hookyard_worker_handler_seconds_count", handler="bot:shaky") == sent + sent // 10
     assert works("hookyard_worker_gitlab_answers_total", status="200") == sent // 20
     assert works("hookyard_worker_gitlab_call_seconds_count", method="GET") == sent // 20
-    for each in (url, worker_url):  # whoever is asked says the same of the ledger
-        figures = await shown(
-            each, lambda found: found("hookyard_ledger_deliveries", state="failed") == sent // 25
+
+    def settled(found):  # an older reading may already hold every failed one, and a retry just due
+        return all(
+            found("hookyard_ledger_deliveries", state=state) == stats.states[state]
+            for state in ("succeeded", "failed")
         )
+
+    for each in (url, worker_url):  # whoever is asked says the same of the ledger
+        figures = await shown(each, settled)
         assert figures("hookyard_ledger_answers") == 1
         assert figures("hookyard_ledger_deliveries") == sent
         assert figures("hookyard_ledger_due_seconds") == 0
         assert figures("hookyard_ledger_workers") == 1
         assert figures("hookyard_redis_outages_total") == figures("hookyard_redis_away") == 0
 
-    lines = [json.loads(line) for line in processes.log("worker").splitlines()]
-    called = [line for line in lines if line["event"] == "GitLab called"]
-    asking = [line for line in lines if line["logger"] == "mybot"]
-    wanted = {f"d-{number}" for number in range(0, sent, 20)}
-    assert {line["delivery_id"] for line in called} == {line["delivery_id"] for line in asking} == wanted
-    assert {(one["path"], one["status"], one["handler"]) for one in called} == {
-        ("/projects/1", 200, "bot:asks")
-    }
-    assert "geheim" not in processes.log("worker")
+    follow_deliveries(processes.log("worker"), {f"d-{number}" for number in range(0, sent, 20)})
 
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 20) == 0
