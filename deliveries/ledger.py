@@ -8,26 +8,30 @@ tells whether trying again can help.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deliveries import lua
 from deliveries.claims import Claims, Settlement, Unreadable
 from deliveries.connection import NotReplicated, is_redis_away
 from deliveries.delivery import RECORD_VERSION, Delivery, one_line
-from deliveries.group_commit import GroupCommit
+from deliveries.group_commit import GroupCommit, awaited
 from deliveries.packing import pack_body, pack_meta, pack_try, unpack_record
-from deliveries.patience import Patience
 from deliveries.queue import Names, job_bytes
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from arq.connections import ArqRedis
     from redis.asyncio.client import Pipeline
 
     from deliveries.delivery import Try
+    from deliveries.line import Done
+    from deliveries.lua import Argument
+
+    _Accepting = tuple[str, int, bytes, bytes, bytes]
 
 KEPT_TRIES: Final = 64
 """A record keeps so many of its latest tries; ``HOOKYARD_TRIES`` must stay below."""
@@ -35,8 +39,14 @@ KEPT_TRIES: Final = 64
 CLAIM_TIMEOUT_S: Final = 2.0
 """A claim that Redis gets to only later than this gives nothing; the worker has given up waiting."""
 
-WORTH_ANOTHER: Final = 32
+WORTH_ANOTHER: Final = 8
 """When so many wait to be accepted, they do not wait for the answer to those before them."""
+
+MOST_UNDER_WAY: Final = 8
+"""So many batches at most are on their way to be accepted; Redis and this process work at the same time."""
+
+SETTLED_AT_ONCE: Final = 32
+"""When so many wait to be settled, a second batch goes while the first is under way."""
 
 BULK: Final = 200
 """Replays and discards go to Redis in pieces of this many deliveries."""
@@ -48,7 +58,8 @@ class Ledger:
     :param redis: from ``connection.open_redis``; the caller closes it.
     :param min_replicas: so many replicas must have what is accepted, too (``HOOKYARD_MIN_REPLICAS``).
     :param replicas_timeout_s: for how long they may take.
-    :param accept_timeout_s: for how long Redis may take to confirm what is accepted together.
+    :param accept_timeout_s: for how long Redis may take to answer, and its replicas with it; *redis*'s own
+        limit holds as well.
     :param lease_ms: how long a claim or a note keeps a delivery for its worker.
     """
 
@@ -67,16 +78,20 @@ class Ledger:
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
         self.names = names or Names()
-        self._scripts = lua.Scripts(redis)
+        self._scripts = lua.Scripts(redis, timeout_s=accept_timeout_s)
         self._redis_is_ahead_ms: int | None = None
-        self._accept_patience = Patience(accept_timeout_s)
+        self._accept_timeout_s = accept_timeout_s
         self._accepting = GroupCommit(
-            self._accept, size=_accept_bytes, worth_another=WORTH_ANOTHER, ends_all=is_redis_away
+            awaited(self._accept_replicated) if min_replicas else self._accept,
+            size=_accept_bytes,
+            worth_another=WORTH_ANOTHER,
+            most=MOST_UNDER_WAY,
+            ends_all=is_redis_away,
         )
         self._noting = GroupCommit(self._note)
-        self._settling = GroupCommit(self._settle)
+        self._settling = GroupCommit(self._settle, worth_another=SETTLED_AT_ONCE, most=2)
 
-    def accept(self, delivery: Delivery) -> Awaitable[bool]:
+    def accept(self, delivery: Delivery) -> asyncio.Future[bool]:
         """Keep *delivery*; it is in Redis when what this gives was awaited.
 
         While Redis does not confirm, all who wait are told at once, no later than after twice the timeout.
@@ -214,17 +229,19 @@ class Ledger:
             )
         return found
 
-    async def _accept(self, batch: Sequence[tuple[str, int, bytes, bytes, bytes]]) -> list[bool]:
+    def _accept(self, batch: Sequence[_Accepting], done: Done) -> None:
+        self._scripts.start("accept", done, **self._to_accept(batch))
+
+    async def _accept_replicated(self, batch: Sequence[_Accepting]) -> Any:
+        script = self.redis.register_script(lua.source("accept"))
+        async with asyncio.timeout(self._accept_timeout_s), self.redis.pipeline(transaction=False) as pipe:
+            await script(**self._to_accept(batch), client=pipe)
+            answers, *_ = await self._execute(pipe)
+        return answers
+
+    def _to_accept(self, batch: Sequence[_Accepting]) -> dict[str, Any]:
         keys = [self.names.queue, self.names.received, self.names.states, self.names.wake]
-        args = [self.names.deliveries, *(part for item in batch for part in item)]
-        with self._accept_patience:
-            if not self._min_replicas:
-                answers = await self._scripts.call("accept", keys=keys, args=args)
-            else:
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    await self.redis.register_script(lua.source("accept"))(keys=keys, args=args, client=pipe)
-                    answers, *_ = await self._execute(pipe)
-        return [answer == 1 for answer in answers]
+        return {"keys": keys, "args": [self.names.deliveries, *_flat(batch)]}
 
     async def _execute(self, pipe: Pipeline) -> list[Any]:
         """Run *pipe*, then a write of our own, and have the replicas confirm all of it.
@@ -244,27 +261,18 @@ class Ledger:
             raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
         return answers
 
-    async def _note(self, batch: Sequence[tuple[str, int, bytes]]) -> list[bool]:
-        answers = await self._scripts.call(
-            "note",
-            keys=[self.names.queue],
-            args=[self.names.deliveries, self._lease_ms, *(part for item in batch for part in item)],
-        )
-        return [answer == 1 for answer in answers]
+    def _note(self, batch: Sequence[tuple[str, int, bytes]], done: Done) -> None:
+        args = [self.names.deliveries, self._lease_ms, *_flat(batch)]
+        self._scripts.start("note", done, keys=[self.names.queue], args=args)
 
-    async def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]]) -> list[bool]:
-        answers = await self._scripts.call(
+    def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]], done: Done) -> None:
+        names = self.names
+        self._scripts.start(
             "settle",
-            keys=[
-                self.names.queue,
-                self.names.failed,
-                self.names.states,
-                self.names.wake,
-                self.names.done,
-            ],
-            args=[self.names.deliveries, KEPT_TRIES, *(part for item in batch for part in item)],
+            done,
+            keys=[names.queue, names.failed, names.states, names.wake, names.done],
+            args=[names.deliveries, KEPT_TRIES, *_flat(batch)],
         )
-        return [answer == 1 for answer in answers]
 
     def redis_now_ms(self) -> int:
         """Return what Redis's clock shows, as far as a claim has told it yet."""
@@ -277,7 +285,11 @@ class Ledger:
         return self.redis_now_ms() + int(seconds * 1000)
 
 
-def _accept_bytes(item: tuple[str, int, bytes, bytes, bytes]) -> int:
+def _flat(batch: Sequence[tuple[Argument, ...]]) -> Iterator[Argument]:
+    return chain.from_iterable(batch)
+
+
+def _accept_bytes(item: _Accepting) -> int:
     return len(item[2]) + len(item[3])
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import time
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from hiredis import pack_command
-from redis.exceptions import NoScriptError
+
+from deliveries.line import Asked, Line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
-    from redis.asyncio.connection import AbstractConnection
+
+    from deliveries.line import Done
 
     Argument = str | int | float | bytes
-
-WARM_S: Final = 0.5
-"""A connection that was used so recently is taken to be open still; if it is not, that call fails."""
 
 
 @cache
@@ -34,49 +33,79 @@ def _sha(name: str) -> str:
     return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()  # what Redis calls it
 
 
-class Scripts:
-    """Calls the scripts over connections from a client's pool, kept for as long as calls follow closely.
+@cache
+def _load(name: str) -> bytes:
+    return _packed("SCRIPT", "LOAD", source(name))
 
-    Past redis-py's own command layer. That packs each argument in Python, which with hundreds of them
-    takes longer than all that Redis does with them (hiredis packs in C), and looks at a connection each
-    time it is taken from the pool, which costs as much as the call. Connecting, reading answers, errors
-    and timeouts are redis-py's.
+
+def _packed(*words: Argument) -> bytes:
+    pack: Any = pack_command  # its types say that it takes one word
+    packed: bytes = pack(words)
+    return packed
+
+
+class Scripts:
+    """Calls the scripts, all over one line; a lost one is opened again by the next call.
+
+    Commands are packed by hiredis: redis-py does it in Python, which with hundreds of arguments takes
+    longer than all that Redis does with them.
+
+    :param timeout_s: for how long Redis may take to answer; no longer than what *redis* was opened with.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, timeout_s: float) -> None:
         self._pool = redis.connection_pool
-        self._warm: list[tuple[AbstractConnection, float]] = []  # and when it was used last
+        own: float | None = self._pool.connection_kwargs.get("socket_timeout")
+        self._timeout_s: Final = timeout_s if own is None else min(own, timeout_s)
+        self._line: Line | None = None
+        self._opening = asyncio.Lock()
+        self._late: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, done: Done, *, keys: Sequence[str], args: Sequence[Argument]) -> None:
+        """Call a script; *done* gets its answer, or the error that came instead."""
+        command = _packed("EVALSHA", _sha(name), len(keys), *keys, *args)
+        asked = Asked(command=command, load=_load(name), done=done)
+        if self._line is not None and self._line.is_open:
+            self._line.ask(asked)
+            return
+        task = asyncio.get_running_loop().create_task(self._ask_late(asked))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def call(self, name: str, *, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Return what the script answers; Redis is given its text where it does not know it."""
-        words: tuple[Any, ...] = ("EVALSHA", _sha(name), len(keys), *keys, *args)
-        command = pack_command(words)
-        connection = await self._connection()
+        """Return what a script answers."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def done(found: Any, error: BaseException | None) -> None:
+            if answer.done():  # who waited was cancelled
+                return
+            if error is None:
+                answer.set_result(found)
+            else:
+                answer.set_exception(error)
+
+        self.start(name, done, keys=keys, args=args)
+        return await answer
+
+    async def _ask_late(self, asked: Asked) -> None:
         try:
-            answer = await _answer(connection, command, name)
-        except BaseException:
-            await self._pool.release(connection)  # redis-py has closed it where it can no longer be trusted
-            raise
-        self._warm.append((connection, time.monotonic()))
-        return answer
+            async with asyncio.timeout(self._timeout_s):  # redis-py has none for what it says at first
+                line = await self._opened()
+        except BaseException as exc:
+            asked.done(None, exc)
+            if not isinstance(exc, Exception):
+                raise
+        else:
+            line.ask(asked)
 
-    async def _connection(self) -> AbstractConnection:
-        """Return one that was used a moment ago, else one that the pool has looked at."""
-        while self._warm:
-            connection, used = self._warm.pop()
-            if time.monotonic() - used < WARM_S:
-                return connection
-            await self._pool.release(connection)
-        fresh: AbstractConnection = await self._pool.get_connection()
-        return fresh
-
-
-async def _answer(connection: AbstractConnection, command: bytes, name: str) -> Any:
-    await connection.send_packed_command(command, check_health=False)
-    try:
-        return await connection.read_response()
-    except NoScriptError:  # Redis was restarted, or its scripts were flushed
-        await connection.send_command("SCRIPT", "LOAD", source(name))
-        await connection.read_response()
-        await connection.send_packed_command(command, check_health=False)
-        return await connection.read_response()
+    async def _opened(self) -> Line:
+        """Return a line that is open, with redis-py's connecting and its errors."""
+        async with self._opening:
+            if self._line is not None:
+                if self._line.is_open:
+                    return self._line
+                lost, self._line = self._line.connection, None
+                await lost.disconnect(nowait=True)
+                await self._pool.release(lost)
+            self._line = Line(await self._pool.get_connection(), self._timeout_s)
+            return self._line

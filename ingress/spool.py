@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import structlog
 
-from deliveries.group_commit import GroupCommit
+from deliveries.group_commit import GroupCommit, awaited
 from deliveries.packing import pack_body, pack_meta, unpack_delivery
 from ingress.spool_file import Row, SpoolFile
 
@@ -54,7 +54,7 @@ class Spool:
         # one thread: SQLite's connection belongs to it, and the event loop never waits for the disk
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._is_closed = False
-        self._putting = GroupCommit(self._put, size=lambda item: len(item[1]))
+        self._putting = GroupCommit(awaited(self._put), size=lambda item: len(item[1]))
 
     async def open(self) -> None:
         """Open or make the file.
