@@ -12,6 +12,7 @@ import threading
 import uvloop
 
 from deliveries import logs
+from deliveries.garbage import spare_what_is_there
 from deliveries.settings import load_or_exit
 from worker.app import serve
 from worker.handling import log_context
@@ -30,6 +31,7 @@ def main() -> int:
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     router = load_router_or_exit(settings.handlers)
     sys.setrecursionlimit(_RECURSION_LIMIT)
+    spare_what_is_there()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, router, burst=burst))
     if any(thread.name.startswith("handler") for thread in threading.enumerate()):
