@@ -12,8 +12,10 @@ import structlog
 import uvicorn
 
 from deliveries import logs
+from deliveries.garbage import spare_what_is_there
 from deliveries.settings import load_or_exit
 from ingress.app import create_app
+from ingress.short_way import ShortWay
 from ingress.starting import start_faults
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ def main() -> int:
     server = Server(
         uvicorn.Config(
             app,
+            http=ShortWay,
             log_config=None,
             access_log=False,
             proxy_headers=False,  # nothing here asks who the client is: GitLab proves itself
@@ -87,6 +90,7 @@ def main() -> int:
     stopping.append(server)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end_well)
+    spare_what_is_there()
     server.run(sockets=[listening])
     return 0 if server.started else 1
 

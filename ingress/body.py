@@ -61,7 +61,12 @@ class Room:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Hold nothing any more."""
         self._holding.held_bytes -= self.held_bytes
+        self.held_bytes = 0
 
     def take(self, count: int) -> None:
         """Hold *count* bytes more.

@@ -78,23 +78,35 @@ class Keeper:
         self._spool_is_broken = False
         self._may_drain = asyncio.Event()
 
-    async def keep(self, delivery: Delivery) -> Kept:
+    def ask(self, delivery: Delivery) -> asyncio.Future[bool] | None:
+        """Ask Redis to keep *delivery*; ``None`` where it is known to be away and there is a spool.
+
+        Who awaits it himself gives it to :meth:`keep` if it fails, and tells :meth:`kept` if not.
+        """
+        return None if self._outage.is_on and self._spool else self._ledger.accept(delivery)
+
+    def kept(self, *, new: bool) -> Kept:
+        """Note that Redis has it."""
+        self._outage.found()
+        return Kept.IN_REDIS if new else Kept.BEFORE
+
+    async def keep(self, delivery: Delivery, asked: asyncio.Future[bool] | None = None) -> Kept:
         """Keep *delivery*: it survives a crash of anything when this returns.
 
+        :param asked: what :meth:`ask` gave for it, if it was asked already.
         :raises CannotKeep: when nothing takes it.
         """
         fault = "Redis is away"
-        if not (self._outage.is_on and self._spool):
+        if asked is None:
+            asked = self.ask(delivery)
+        if asked is not None:
             try:
-                new = await self._ledger.accept(delivery)
+                return self.kept(new=await asked)
             except Exception as exc:
                 if not is_redis_away(exc):
                     raise
                 self._outage.lost(exc)
                 fault = f"Redis is away ({type(exc).__name__})"
-            else:
-                self._outage.found()
-                return Kept.IN_REDIS if new else Kept.BEFORE
         if self._spool is None:
             raise CannotKeep(f"{fault}, and there is no spool")
         try:

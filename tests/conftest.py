@@ -105,13 +105,15 @@ async def listing(ledger):
 
 @pytest.fixture
 async def free_server():
-    """Gives a function that serves an ASGI app on a free loopback port, and returns its URL."""
+    """Gives a function that serves an ASGI app on a free loopback port, and returns its URL.
+
+    What else it is given is for uvicorn's ``Config``.
+    """
     running = []
 
-    async def serve(app) -> str:
-        server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="auto")
-        )
+    async def serve(app, **given) -> str:
+        options = {"host": "127.0.0.1", "port": 0, "log_config": None, "lifespan": "auto", **given}
+        server = uvicorn.Server(uvicorn.Config(app, **options))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         task = asyncio.create_task(server.serve())
         running.append((server, task))

@@ -63,7 +63,7 @@ def test_every_answer_of_the_ingress_is_counted_and_documented():
     """The reasons in the code are those that are counted, and those in docs/metrics.md's table."""
     code = "".join(
         (ROOT / "ingress" / name).read_text(encoding="utf-8")
-        for name in ("app.py", "authenticity.py", "reception.py", "keeping.py")
+        for name in ("receiver.py", "authenticity.py", "reception.py", "keeping.py")
     )
     in_code = set(re.findall(r'reason="(\w+)"', code)) | set(
         re.findall(r'_(?:reject|busy)\([^"]*?"([a-z]\w+)"', code)
