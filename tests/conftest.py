@@ -20,7 +20,7 @@ from deliveries.listing import Listing
 from deliveries.settings import Settings, load
 from tests.audit import audit
 from tests.fakes import until
-from tests.processes import Processes
+from tests.processes import Processes, that_may_sleep
 from worker.app import make_engine, make_parts, worker_name
 
 PAYLOADS = Path(__file__).resolve().parents[2] / "shared" / "payloads"
@@ -71,6 +71,16 @@ def redis_url(redis_server):
         client.flushall()
         yield redis_server.url
         assert audit(client) == []
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis that the test may break."""
+    found = find_server()
+    server = EmbeddedRedis(tmp_path / "redis", server=found, port=0, options=that_may_sleep(found))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

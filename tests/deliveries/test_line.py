@@ -38,15 +38,6 @@ def scripts(client):
 
 
 @pytest.fixture
-def own_redis(tmp_path):
-    """A Redis that a test may stop."""
-    started = EmbeddedRedis(tmp_path / "own", server=find_server(), port=0)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
 async def own(own_redis):
     """Scripts over it, that wait for half a second."""
     client = open_redis(own_redis.url, timeout_s=None, connect_timeout_s=1)

@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server
 from ingress.app import create_app
 from ingress.receiver import Receiver
 from ingress.short_way import SHORT_BYTES, ShortWay
@@ -249,15 +248,6 @@ async def test_an_idle_connection_is_closed_and_a_used_one_is_not(serve):
     assert await closing == b""
     assert number > 2
     assert await asyncio.wait_for(used.read(), 15) == b""  # in its turn
-
-
-@pytest.fixture
-def own_redis(tmp_path):
-    """A Redis that a test may stop."""
-    started = EmbeddedRedis(tmp_path / "own", server=find_server(), port=0)
-    started.start()
-    yield started
-    started.stop()
 
 
 async def test_what_a_hung_redis_does_not_take_is_spooled_in_its_turn(serve, own_redis, tmp_path):

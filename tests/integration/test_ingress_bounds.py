@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from tests.fakes import until
-from tests.integration.test_redis_away import own_redis, yard  # noqa: F401 - fixtures
+from tests.integration.test_redis_away import yard  # noqa: F401 - a fixture
 
 MIB = 1024 * 1024
 HEADERS = {"content-type": "application/octet-stream", "x-gitlab-event": "Push Hook"}

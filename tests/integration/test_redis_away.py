@@ -14,12 +14,11 @@ import redis as sync_redis
 
 from deliveries.connection import close, open_redis
 from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server
 from deliveries.ledger import Ledger
 from deliveries.listing import Listing
 from tests.audit import audit
 from tests.fakes import until
-from tests.processes import Processes, that_may_sleep
+from tests.processes import Processes
 
 BOT = """
 from gidgetlab.routing import Router
@@ -31,16 +30,6 @@ async def push(event, gl):
     with open("ran.log", "a") as file:
         file.write(running_delivery().id + "\\n")
 """
-
-
-@pytest.fixture
-def own_redis(tmp_path):
-    """A Redis that the test may break."""
-    found = find_server()
-    server = EmbeddedRedis(tmp_path / "redis", server=found, port=0, options=that_may_sleep(found))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
