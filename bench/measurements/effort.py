@@ -41,7 +41,7 @@ FULL = Effort(
     slow_count=600,
     singles=300,
     slow_singles=40,
-    idle_s=10,
+    idle_s=60,  # what a worker does once a minute belongs to it
     flow_s=6,
     backlog=1_000_000,
 )

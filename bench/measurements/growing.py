@@ -93,7 +93,7 @@ def measure(stage: Stage, effort: Effort) -> Found:
                     f"{depth:,}": partial(_at_depth, measuring, stage, url, depth, effort.flow_s)
                     for depth, url in urls.items()
                 },
-                rounds=max(1, effort.rounds - 2),
+                rounds=effort.rounds,
             )
             for what, measuring in (("accepted", accepted_per_second), ("handled", handled_per_second))
         )
