@@ -25,6 +25,14 @@ if until_ms > 0 and now > until_ms then
     return { {}, {}, -1, now }
 end
 
+-- All there is to it for an idle worker.
+if only == '' then
+    local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2]
+    if not first or tonumber(first) > now then
+        return { {}, {}, first and math.floor(tonumber(first)) or -1, now }
+    end
+end
+
 -- What concerns many deliveries is collected and written in one command for all.
 local counts, leased = {}, {}
 local function move(from, to)
