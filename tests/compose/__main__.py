@@ -135,11 +135,9 @@ def judge(sent: list[Sent], records: dict[str, Record], steps: Steps) -> list[st
     for one in sent:
         if one.is_accepted or was_cut_off(one, steps):
             continue
-        during = [
-            name for name, (begin, end) in steps.spans.items() if begin <= one.began_s + one.took_s <= end
-        ]
-        when = during[0] if during else "nothing was done to the stack"
-        broken.append(f"{one.delivery_id}: {one.status} after {one.took_s:.2f} s, while: {when}")
+        broken.append(
+            f"{one.delivery_id}: {one.status} after {one.took_s:.2f} s, while: {during(one, steps)}"
+        )
     for one in sent:
         record = records.get(one.delivery_id)
         if one.is_accepted and record is None:
@@ -147,6 +145,12 @@ def judge(sent: list[Sent], records: dict[str, Record], steps: Steps) -> list[st
         elif record is not None and record.state is not State.SUCCEEDED:
             broken.append(f"{one.delivery_id}: {record.state.value} ({record.error})")
     return broken
+
+
+def during(one: Sent, steps: Steps) -> str:
+    """Return what was being done to the stack when *one* was answered."""
+    done = [name for name, (begin, end) in steps.spans.items() if begin <= one.began_s + one.took_s <= end]
+    return done[0] if done else "nothing was done to the stack"
 
 
 def was_cut_off(one: Sent, steps: Steps) -> bool:
@@ -168,6 +172,9 @@ def report(sent: list[Sent], records: dict[str, Record], steps: Steps, took: dic
         "answers, by status": dict(Counter(one.status for one in sent).most_common()),
         "answer, s: median, 99 of 100, slowest": ", ".join(
             f"{answers_s[min(len(sent) - 1, int(len(sent) * share))]:.3f}" for share in (0.5, 0.99, 1)
+        ),
+        "answered after more than a second": dict(
+            Counter(during(one, steps) for one in sent if one.took_s > 1)
         ),
         "handled": sum(record.state is State.SUCCEEDED for record in records.values()),
         "lost": len(accepted) - len(records),
