@@ -11,6 +11,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from deliveries.line import tell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
@@ -62,12 +64,9 @@ class GroupCommit(Generic[Item]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((item, future))
-        if self._under_way:
-            if len(self._waiting) >= self._worth_another and self._under_way < self._most:
-                self._go()
-        elif len(self._waiting) >= self._worth_another:
+        if len(self._waiting) >= self._worth_another and self._under_way < self._most:
             self._go()
-        elif not self._goes_soon:  # with who comes in the same turn of the loop
+        elif not self._under_way and not self._goes_soon:  # with who comes in the same turn of the loop
             self._goes_soon = True
             loop.call_soon(self._go_first)
         return future
@@ -98,15 +97,13 @@ class GroupCommit(Generic[Item]):
             error = ValueError(f"{len(answers)} answers for {len(batch)} items")
         if error is None:
             for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():  # its caller may have been cancelled
-                    future.set_result(answer == 1)
+                tell(future, answer == 1, None)
         else:
             if self._ends_all(error):
                 batch += self._waiting
                 self._waiting.clear()
             for _, future in batch:
-                if not future.done():
-                    _fail(future, error)
+                tell(future, None, error)
         if self._waiting and (not self._under_way or len(self._waiting) >= self._worth_another):
             self._go()
 
@@ -147,10 +144,3 @@ def awaited(
         task.add_done_callback(under_way.discard)
 
     return start
-
-
-def _fail(future: asyncio.Future[bool], error: BaseException) -> None:
-    if isinstance(error, asyncio.CancelledError):
-        future.cancel()
-    else:
-        future.set_exception(error)

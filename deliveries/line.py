@@ -43,6 +43,18 @@ class Asked:
     is_again: bool = False
 
 
+def tell(future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
+    """Give *future* what has come, unless who waits for it was cancelled."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(answer)
+    elif isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(error)
+
+
 class Line(asyncio.Protocol):
     """One connection; lost, it stays so, and whoever was waiting has been told.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from hiredis import pack_command
 
-from deliveries.line import Asked, Line
+from deliveries.line import Asked, Line, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,15 +76,7 @@ class Scripts:
         """Return what a script answers."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-        def done(found: Any, error: BaseException | None) -> None:
-            if answer.done():  # who waited was cancelled
-                return
-            if error is None:
-                answer.set_result(found)
-            else:
-                answer.set_exception(error)
-
-        self.start(name, done, keys=keys, args=args)
+        self.start(name, partial(tell, answer), keys=keys, args=args)
         return await answer
 
     async def _ask_late(self, asked: Asked) -> None:

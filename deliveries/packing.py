@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 COMPRESS_FROM_BYTES: Final = 200
 
-_LZ4_MAGIC: Final = (
-    b"\x04\x22\x4d\x18"  # LZ4 Frame Format Description, "General Structure of LZ4 Frame format"
-)
+_LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
+"""LZ4 Frame Format Description, "General Structure of LZ4 Frame format"."""
 
 
 def pack_body(body: bytes) -> bytes:

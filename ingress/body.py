@@ -117,7 +117,7 @@ async def read_body(
     :param limit: bytes.
     :raises TooLarge, TooSlow, TooBusy, Disconnected: instead.
     """
-    said = int(content_length[:20]) if content_length is not None and content_length.isdigit() else 0
+    said = said_length(content_length) or 0
     if said > limit:
         raise TooLarge
     room.take(REQUEST_BYTES)
@@ -127,6 +127,11 @@ async def read_body(
             return await _read(receive, said=said, limit=limit, room=room)
     except TimeoutError:
         raise TooSlow from None
+
+
+def said_length(content_length: bytes | None) -> int | None:
+    """Return the bytes that the header says will come, ``None`` where it says nothing that can be read."""
+    return int(content_length[:20]) if content_length is not None and content_length.isdigit() else None
 
 
 async def let_go(receive: Receive, *, patience_s: float = LET_GO_S) -> None:

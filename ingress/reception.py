@@ -155,10 +155,8 @@ def describe(data: Any) -> tuple[str | None, str | None]:
     """
     body = _mapping(data)
     project = _mapping(body.get("project"))
-    path = _name(
-        project.get("path_with_namespace")
-    )  # nearly every body has it, so the rest is not looked for
-    if not path:
+    path = _name(project.get("path_with_namespace"))
+    if not path:  # nearly every body has it, so the rest is seldom looked for
         places = (
             body.get("project_path_with_namespace"),
             body.get("path_with_namespace"),

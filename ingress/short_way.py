@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from ingress.body import said_length
 from ingress.receiver import Receiver, Whole
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ class Passing(Whole):
             return
         status = receiver.end(self, new=asked.result())
         self.response_complete = True
-        if not self.disconnected:
-            connection.write_empty(status, keep_alive=self.keep_alive)
+        connection.write_empty(status, keep_alive=self.keep_alive)
 
 
 class ShortWay(HttpToolsProtocol):
@@ -104,8 +104,8 @@ class ShortWay(HttpToolsProtocol):
             and not self.flow.write_paused
         ):
             headers = dict(self.headers[::-1])  # of a name that came twice, the first
-            said = headers.get(b"content-length", b"")
-            if said.isdigit() and int(said[:20]) <= self._most:
+            said = said_length(headers.get(b"content-length"))
+            if said is not None and said <= self._most:
                 self._passing = Passing(self, headers)
                 return
         super().on_headers_complete()
@@ -155,7 +155,7 @@ class ShortWay(HttpToolsProtocol):
         self._start_asgi_task(cycle, cast("ASGI3Application", app))
 
     def write_empty(self, status: int, *, keep_alive: bool) -> None:
-        """Answer without a body."""
+        """Answer without a body, if anybody is still there."""
         if self.transport.is_closing():
             return
         headers = self.server_state.default_headers

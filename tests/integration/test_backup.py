@@ -11,7 +11,7 @@ import redis
 
 from deliveries.connection import close, open_redis
 from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server
+from deliveries.embedded_redis import EmbeddedRedis
 from deliveries.ledger import Ledger
 from deliveries.listing import Listing
 from tests.audit import audit
@@ -30,21 +30,12 @@ async def handle(event, gl):
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A Redis with an append-only file, in a directory of its own."""
-    started = EmbeddedRedis(tmp_path / "redis", server=find_server(), port=0)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-async def books(server):
+async def books(own_redis):
     """Gives a function that returns the ledger and its listing, whichever Redis runs there now."""
     opened = []
 
     def open_books():
-        client = open_redis(server.url, timeout_s=5)
+        client = open_redis(own_redis.url, timeout_s=5)
         opened.append(client)
         ledger = Ledger(client)
         return ledger, Listing(client, ledger.names)
@@ -54,10 +45,10 @@ async def books(server):
         await close(client)
 
 
-async def fill(ledger, listing, processes, server):
+async def fill(ledger, listing, processes, own_redis):
     """Have some deliveries handled, some given up, some waiting."""
     (processes.directory / "bot.py").write_text(BOT)
-    processes.environment |= {"HOOKYARD_HANDLERS": "bot:router", "REDIS_URL": server.url}
+    processes.environment |= {"HOOKYARD_HANDLERS": "bot:router", "REDIS_URL": own_redis.url}
     for number in range(20):
         await ledger.accept(a_delivery(f"d-{number}", data={"fails": number % 5 == 0}))
     worker = processes.worker(name="before")
@@ -72,9 +63,9 @@ async def fill(ledger, listing, processes, server):
         await ledger.accept(a_delivery(f"d-{number}", data={"fails": False}))
 
 
-def contents(server):
+def contents(own_redis):
     """Everything in the ledger, key by key."""
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_redis.url) as client:
         assert audit(client) == []
         readers = {
             b"hash": client.hgetall,
@@ -86,23 +77,26 @@ def contents(server):
         return {key: readers[client.type(key)](key) for key in keys}
 
 
-def snapshot(server, to):
+def snapshot(own_redis, to):
     """redis-cli --rdb: over the network, from any machine."""
-    command = shutil.which("redis-cli") or server.server.path.with_name("redis-cli")
+    command = shutil.which("redis-cli") or own_redis.server.path.with_name("redis-cli")
     done = subprocess.run(
-        [command, "-u", server.url, "--rdb", to / "ledger.rdb"], capture_output=True, text=True, check=False
+        [command, "-u", own_redis.url, "--rdb", to / "ledger.rdb"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
-async def restore_snapshot(server, backup):
+async def restore_snapshot(own_redis, backup):
     """Redis with an append-only file does not look at a snapshot: it must be told to begin one."""
-    shutil.copy(backup / "ledger.rdb", server.directory / "dump.rdb")
+    shutil.copy(backup / "ledger.rdb", own_redis.directory / "dump.rdb")
     loading = EmbeddedRedis(
-        server.directory, server=server.server, port=server.port, options=("--appendonly", "no")
+        own_redis.directory, server=own_redis.server, port=own_redis.port, options=("--appendonly", "no")
     )
     loading.start()
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_redis.url) as client:
         client.config_set("appendonly", "yes")
         await until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
         await until(lambda: not client.info("persistence")["aof_rewrite_scheduled"])
@@ -110,13 +104,13 @@ async def restore_snapshot(server, backup):
     loading.stop()
 
 
-def copy_of_the_file(server, to):
+def copy_of_the_file(own_redis, to):
     """The append-only file itself, while nothing rewrites it."""
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_redis.url) as client:
         client.config_set("auto-aof-rewrite-percentage", 0)
         assert not client.info("persistence")["aof_rewrite_in_progress"]
         for name in ("appendonlydir", "appendonly.aof"):
-            path = server.directory / name
+            path = own_redis.directory / name
             if path.is_dir():
                 shutil.copytree(path, to / name)
             elif path.exists():
@@ -124,9 +118,9 @@ def copy_of_the_file(server, to):
         client.config_set("auto-aof-rewrite-percentage", 100)
 
 
-async def restore_file(server, backup):
+async def restore_file(own_redis, backup):
     """Put it back; Redis reads it when it starts."""
-    shutil.copytree(backup, server.directory, dirs_exist_ok=True)
+    shutil.copytree(backup, own_redis.directory, dirs_exist_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -137,22 +131,22 @@ async def restore_file(server, backup):
     ],
 )
 async def test_a_restored_ledger_is_what_was_backed_up_and_goes_on(
-    server, books, processes, tmp_path, back_up, restore
+    own_redis, books, processes, tmp_path, back_up, restore
 ):
     ledger, listing = books()
-    await fill(ledger, listing, processes, server)
+    await fill(ledger, listing, processes, own_redis)
     backup = tmp_path / "backup"
     backup.mkdir()
-    before = contents(server)
-    await asyncio.to_thread(back_up, server, backup)
+    before = contents(own_redis)
+    await asyncio.to_thread(back_up, own_redis, backup)
     await ledger.accept(a_delivery("d-later"))
 
-    server.kill()
-    shutil.move(server.directory, tmp_path / "lost")
-    server.directory.mkdir()
-    await restore(server, backup)
-    server.start()
-    assert contents(server) == before
+    own_redis.kill()
+    shutil.move(own_redis.directory, tmp_path / "lost")
+    own_redis.directory.mkdir()
+    await restore(own_redis, backup)
+    own_redis.start()
+    assert contents(own_redis) == before
 
     ledger, listing = books()
     processes.worker(name="after")
