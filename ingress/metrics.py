@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deliveries.metrics import Figures, RedisAway, gauge
+from hookyard.telemetry.metrics import Figures, RedisAway, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,8 @@ import structlog
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocketClose
 
-from deliveries.delivery import Delivery
-from deliveries.patience import Patience
-from deliveries.settings import decode_signing_token
+from hookyard.ledger.records import Delivery
+from hookyard.settings.settings import decode_signing_token
 from ingress import authenticity, reception
 from ingress.body import (
     PATIENCE_S,
@@ -31,6 +30,7 @@ from ingress.body import (
     let_go,
     read_body,
 )
+from ingress.deadline import Patience
 from ingress.keeping import CannotKeep, Keeper, Kept
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from deliveries.settings import Settings
+    from hookyard.settings.settings import Settings
     from ingress.metrics import IngressMetrics
 
 RETRY_AFTER_S: Final = 10

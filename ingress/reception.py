@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gidgetlab.exceptions import BadRequest
 
-from deliveries.delivery import DELIVERY_ID, Delivery
-from deliveries.events import read_event
+from hookyard.gitlab.events import read_event
+from hookyard.ledger.records import DELIVERY_ID, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

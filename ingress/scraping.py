@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from deliveries.metrics_ledger import LedgerFigures
-from deliveries.queue import Names
+from hookyard.ledger.keys import Names
+from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import spool_families
 from ingress.siblings import Siblings, shared_directory
 from ingress.spool import CannotSpool
 
 if TYPE_CHECKING:
-    from deliveries.settings import Settings
+    from hookyard.settings.settings import Settings
     from ingress.metrics import IngressMetrics
     from ingress.spool import Spool
 

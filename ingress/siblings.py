@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from deliveries.metrics import Numbers
+    from hookyard.telemetry.metrics import Numbers
 
 _CELL_BYTES: Final = 8
 _ENDING: Final = ".numbers"

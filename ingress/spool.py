@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import structlog
 
-from deliveries.group_commit import GroupCommit, awaited
-from deliveries.packing import pack_body, pack_meta, unpack_delivery
+from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
+from hookyard.redis.batching import GroupCommit, awaited
 from ingress.spool_file import Row, SpoolFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
-    from deliveries.delivery import Delivery
+    from hookyard.ledger.records import Delivery
     from ingress.spool_file import Depth
 
 log = structlog.get_logger("ingress")

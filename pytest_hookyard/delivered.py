@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from console.times import span
-from deliveries.delivery import FINISHED, Outcome, Record, Result, State
+from hookyard.cli.output.times import span
+from hookyard.ledger.records import FINISHED, Outcome, Record, Result, State
 from pytest_hookyard.story import story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.calls import RecordedCall
+    from gitlab_emulator.calls import RecordedCall
 
 _UUID: Final = "X-Gitlab-Event-UUID"
 

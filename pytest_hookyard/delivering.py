@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from gidgetlab.sansio import Event
+from gitlab_emulator.hooks.request import DeliveryIds, encode, headers
+from gitlab_emulator.hooks.sending import Answered, open_client, post
+from gitlab_emulator.samples.amend import amended
+from gitlab_emulator.samples.catalogue import SAMPLES, closest
+from gitlab_emulator.samples.kinds import header_of
+from gitlab_emulator.samples.scene import scene_of
 
-from emulator.hooks.request import DeliveryIds, encode, headers
-from emulator.hooks.sending import Answered, open_client, post
-from emulator.samples.amend import amended
-from emulator.samples.catalogue import SAMPLES, closest
-from emulator.samples.kinds import header_of
-from emulator.samples.scene import scene_of
 from pytest_hookyard.delivered import Delivered, RefusedError, made_for
 from pytest_hookyard.running import TIMEOUT_S
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
-    from deliveries.delivery import Record
-    from emulator.calls import RecordedCall
-    from emulator.hooks.sending import Ending
+    from gitlab_emulator.calls import RecordedCall
+    from gitlab_emulator.hooks.sending import Ending
+
+    from hookyard.ledger.records import Record
     from pytest_hookyard.running import RunningHookyard
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.app import create_app
-from emulator.faults import read_fault
+from gitlab_emulator.app import create_app
+from gitlab_emulator.faults import read_fault
 
 if TYPE_CHECKING:
+    from gitlab_emulator.calls import RecordedCall
+    from gitlab_emulator.state import State
     from starlette.applications import Starlette
 
-    from emulator.calls import RecordedCall
-    from emulator.state import State
     from pytest_hookyard.stage import Stage
 
 
@@ -37,14 +37,14 @@ class GitLabEmulator:
     def fail(self, **fault: object) -> None:
         """Have the next calls fail: ``fail(calls=2, status=503)``, ``fail(method="POST", delay_s=2)``.
 
-        The fields are those of ``emulator.faults.Fault``; several orders are used up one after the other.
+        The fields are those of ``gitlab_emulator.faults.Fault``; several orders are used up in turn.
 
         :raises FaultError: for an order that makes no sense, naming the field.
         """
         self._app.state.faults.order(read_fault(fault))
 
     def reset(self, state: State | None = None) -> None:
-        """Begin anew with *state* (default: the greenhouse of ``emulator.seed``): no calls, no faults."""
+        """Begin anew with *state* (default: that of ``gitlab_emulator.seed``): no calls, no faults."""
         self._app: Starlette = self._stage.world.run(self._fresh(state))
 
     def close(self) -> None:

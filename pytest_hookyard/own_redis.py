@@ -7,8 +7,8 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from console.up_processes import Guard
-from deliveries.embedded_redis import EmbeddedRedis, NoRedisServer, find_server
+from hookyard.cli.up.processes import Guard
+from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

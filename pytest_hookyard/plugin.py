@@ -59,7 +59,7 @@ def gitlab_emulator(_hookyard_stage: Stage) -> Iterator[GitLabEmulator]:
 @pytest.fixture
 def hookyard_router(pytestconfig: pytest.Config) -> Router:
     """The router whose handlers are tested: the one that ``hookyard_handlers`` names. Override it freely."""
-    from worker.router import HandlersError, load_router
+    from hookyard.host.routing import HandlersError, load_router
 
     import_string = pytestconfig.getini(_INI)
     if not import_string:
@@ -89,7 +89,7 @@ def hookyard(
     hookyard_settings: Mapping[str, object],
 ) -> Iterator[RunningHookyard]:
     """A running ingress and worker with the bot's router: ``url``, ``secrets``, ``deliveries()``."""
-    from deliveries.settings import SettingsError
+    from hookyard.settings.settings import SettingsError
     from pytest_hookyard.running import RunningHookyard
     from pytest_hookyard.terms import settings_for_tests
 

@@ -7,13 +7,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from deliveries.connection import close, open_redis
-from deliveries.delivery import State
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
-from deliveries.pages import Filter
-from deliveries.queue import Names
-from emulator.hooks.request import Secrets
+from gitlab_emulator.hooks.request import Secrets
+
+from hookyard.ledger.keys import Names
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.query import Filter
+from hookyard.ledger.reader import Listing
+from hookyard.ledger.records import State
+from hookyard.redis.client import close, open_redis
 from ingress.app import create_app
 from pytest_hookyard.delivered import Delivered, NotDoneError, RefusedError, is_done, made_for, why_not_done
 from pytest_hookyard.logs import logs_for_pytest
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from gidgetlab.routing import Router
 
-    from deliveries.delivery import Record
-    from deliveries.settings import Settings
+    from hookyard.ledger.records import Record
+    from hookyard.settings.settings import Settings
     from pytest_hookyard.emulated import GitLabEmulator
     from pytest_hookyard.stage import Answer, Stage
 

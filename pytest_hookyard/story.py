@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.times import span
-from console.words import about, one_line, plain, tries
-from deliveries.delivery import Ending, Result, State
+from hookyard.cli.output.text import about, one_line, plain, tries
+from hookyard.cli.output.times import span
+from hookyard.ledger.records import Ending, Result, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from deliveries.delivery import Outcome, Record, Try
-    from emulator.calls import RecordedCall
+    from gitlab_emulator.calls import RecordedCall
+
+    from hookyard.ledger.records import Outcome, Record, Try
 
 
 def story(record: Record, calls: Sequence[RecordedCall]) -> str:

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from deliveries.settings import Settings, SettingsError, load, variable
+from hookyard.settings.settings import Settings, SettingsError, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from worker import handling
+from hookyard.host import invoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def _busy() -> Iterator[list[FrameType]]:
 
 def _from_the_bot(frames: list[FrameType]) -> list[str]:
     """Return what follows the worker's own last frame, which is the call of the handler."""
-    ours = [place for place, frame in enumerate(frames) if frame.f_code.co_filename == handling.__file__]
+    ours = [place for place, frame in enumerate(frames) if frame.f_code.co_filename == invoke.__file__]
     if not ours:
         return []
     theirs = [(frame, frame.f_lineno) for frame in frames[ours[-1] + 1 :]]

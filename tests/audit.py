@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deliveries.queue import Names
+from hookyard.ledger.keys import Names
 
 UNFINISHED = {"queued", "running", "retrying"}
 DONE = {"succeeded", "ignored"}

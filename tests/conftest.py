@@ -13,11 +13,11 @@ import redis
 import structlog
 import uvicorn
 
-from deliveries.connection import close, open_redis
-from deliveries.embedded_redis import EmbeddedRedis, find_server
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
-from deliveries.settings import Settings, load
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.redis.client import close, open_redis
+from hookyard.redis.embedded import EmbeddedRedis, find_server
+from hookyard.settings.settings import Settings, load
 from tests.audit import audit
 from tests.fakes import until
 from tests.processes import Processes, that_may_sleep

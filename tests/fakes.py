@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from deliveries.delivery import Delivery
+from hookyard.ledger.records import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

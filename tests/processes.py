@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from deliveries.embedded_redis import Server, free_port
+from hookyard.redis.embedded import Server, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 

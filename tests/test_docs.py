@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deliveries.metrics_ledger import LedgerFigures
-from deliveries.queue import Names
+from hookyard.ledger.keys import Names
+from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import ANSWERS, IngressMetrics, spool_families
 from ingress.spool_file import Depth
 from worker.metrics import WorkerMetrics

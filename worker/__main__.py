@@ -11,12 +11,12 @@ import threading
 
 import uvloop
 
-from deliveries import logs
-from deliveries.garbage import spare_what_is_there
-from deliveries.settings import load_or_exit
+from hookyard.host.invoke import log_context
+from hookyard.host.routing import load_router_or_exit
+from hookyard.settings.settings import load_or_exit
+from hookyard.startup import freeze_startup_objects
+from hookyard.telemetry import logs
 from worker.app import serve
-from worker.handling import log_context
-from worker.router import load_router_or_exit
 
 _RECURSION_LIMIT = 5_000
 """Above Python's own 1,000, so that JSON which an ingress could parse is never too deep for a worker."""
@@ -31,7 +31,7 @@ def main() -> int:
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     router = load_router_or_exit(settings.handlers)
     sys.setrecursionlimit(_RECURSION_LIMIT)
-    spare_what_is_there()
+    freeze_startup_objects()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, router, burst=burst))
     if any(thread.name.startswith("handler") for thread in threading.enumerate()):

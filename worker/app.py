@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from deliveries.connection import is_redis_away, open_redis
-from deliveries.ledger import CLAIM_TIMEOUT_S, Ledger
-from deliveries.metrics_ledger import LedgerFigures
-from deliveries.queue import Names
-from deliveries.settings import unknown_variables
+from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
+from hookyard.host.invoke import Terms
+from hookyard.host.retry import Limits
+from hookyard.host.routing import Finder
+from hookyard.ledger.keys import Names
+from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
+from hookyard.ledger.metrics import LedgerFigures
+from hookyard.redis.client import is_redis_away, open_redis
+from hookyard.settings.settings import unknown_variables
 from worker.dispatch import Dispatcher
 from worker.engine import Engine
-from worker.gitlab import DeliveryGitLabAPI, open_client
-from worker.handling import Terms
 from worker.housekeeping import housekeeping
-from worker.leases import LeaseKeeper
+from worker.lease_keeper import LeaseKeeper
 from worker.metrics import WorkerMetrics
 from worker.metrics_server import MetricsServer
-from worker.retry import Limits
-from worker.router import Finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from arq.cron import CronJob
     from gidgetlab.routing import Router
 
-    from deliveries.settings import Settings
+    from hookyard.settings.settings import Settings
 
 log = structlog.get_logger("worker")
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from deliveries.claims import Settlement
-from deliveries.delivery import Ending, Outcome, Record, Result, State, Try
-from deliveries.events import read_event
 from hookyard import RunningDelivery
-from worker.handling import Terms, now_ms, run_handler
+from hookyard.gitlab.events import read_event
+from hookyard.host.invoke import Terms, now_ms, run_handler
+from hookyard.ledger.claims import Settlement
+from hookyard.ledger.records import Ending, Outcome, Record, Result, State, Try
 from worker.metrics import CUT_OFF
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from gidgetlab.sansio import Event
 
-    from worker.leases import LeaseKeeper
+    from hookyard.host.routing import Finder, Handler
+    from worker.lease_keeper import LeaseKeeper
     from worker.metrics import WorkerMetrics
-    from worker.router import Finder, Handler
 
 
 class LeaseLost(Exception):

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from arq.worker import Worker, func
 
-from deliveries import presence, queue
-from deliveries.connection import close, is_redis_away, stop
-from deliveries.delivery import State
-from deliveries.outage import Outage
+from hookyard.ledger import heartbeats, keys
+from hookyard.ledger.records import State
+from hookyard.redis import arq_serializer
+from hookyard.redis.client import close, is_redis_away, stop
+from hookyard.telemetry.redis_outage import Outage
 from worker.running import TASK_PREFIX, Running
 from worker.wake_up import WAIT_S, WakeUp
 from worker.watchdog import Watchdog
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from arq.cron import CronJob
 
-    from deliveries.claims import Claims
-    from deliveries.ledger import Ledger
+    from hookyard.ledger.claims import Claims
+    from hookyard.ledger.ledger import Ledger
     from worker.dispatch import Dispatcher
-    from worker.leases import LeaseKeeper
+    from worker.lease_keeper import LeaseKeeper
 
 log = structlog.get_logger("worker")
 
@@ -69,7 +70,7 @@ class Engine(Worker):
         handle_signals: bool = True,
     ) -> None:
         super().__init__(
-            functions=[func(_left_over, name=queue.FUNCTION)],
+            functions=[func(_left_over, name=keys.FUNCTION)],
             queue_name=ledger.names.queue,
             cron_jobs=cron_jobs,
             redis_pool=ledger.redis,
@@ -79,8 +80,8 @@ class Engine(Worker):
             max_jobs=slots,
             keep_result=0,
             health_check_interval=30,
-            job_serializer=queue.serialize,
-            job_deserializer=queue.deserialize,
+            job_serializer=arq_serializer.serialize,
+            job_deserializer=arq_serializer.deserialize,
         )
         self.name = name
         self._ledger = ledger
@@ -113,7 +114,7 @@ class Engine(Worker):
         self._leases.watchdog = Watchdog(self.loop, blocking=self._blocking_handler)
         self._leases.start()
         watching = asyncio.create_task(self._wake_up.watch(), name="wake-up")
-        saying = asyncio.create_task(presence.keep_saying(self._ledger, self.name), name="presence")
+        saying = asyncio.create_task(heartbeats.keep_saying(self._ledger, self.name), name="presence")
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
         try:
             while not self._is_over and not await self._turn():
@@ -136,7 +137,7 @@ class Engine(Worker):
         await asyncio.to_thread(self._leases.stop)
         try:
             await self.pool.delete(self.health_check_key)
-            await presence.leave(self._ledger, self.name)
+            await heartbeats.leave(self._ledger, self.name)
         except Exception as exc:
             if not is_redis_away(exc):
                 raise

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from arq.cron import cron
 
-from deliveries.retention import Keep, prune
+from hookyard.ledger.retention import Keep, prune
 
 if TYPE_CHECKING:
     from arq.cron import CronJob
     from arq.typing import WorkerCoroutine
 
-    from deliveries.queue import Names
-    from deliveries.settings import Settings
+    from hookyard.ledger.keys import Names
+    from hookyard.settings.settings import Settings
 
 log = structlog.get_logger("worker")
 

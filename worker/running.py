@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from redis.exceptions import RedisError
 
-from deliveries.claims import Settlement, Unreadable
-from deliveries.delivery import Record, State
 from hookyard import policy_of
+from hookyard.ledger.claims import Settlement, Unreadable
+from hookyard.ledger.records import Record, State
 from worker.dispatch import LeaseLost
 from worker.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deliveries.ledger import Ledger
-    from deliveries.outage import Outage
+    from hookyard.ledger.ledger import Ledger
+    from hookyard.telemetry.redis_outage import Outage
     from worker.dispatch import Dispatcher, Run
-    from worker.leases import LeaseKeeper
+    from worker.lease_keeper import LeaseKeeper
 
 log = structlog.get_logger("worker")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from deliveries.connection import is_redis_away
+from hookyard.redis.client import is_redis_away
 from worker.dispatch import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deliveries.claims import Settlement
-    from deliveries.ledger import Ledger
-    from deliveries.outage import Outage
+    from hookyard.ledger.claims import Settlement
+    from hookyard.ledger.ledger import Ledger
+    from hookyard.telemetry.redis_outage import Outage
 
 _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 

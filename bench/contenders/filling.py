@@ -14,9 +14,9 @@ from arq.constants import default_queue_name, job_key_prefix
 from arq.jobs import serialize_job
 
 from bench import payloads
-from deliveries.connection import close, open_redis
-from deliveries.delivery import Delivery
-from deliveries.ledger import Ledger
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.records import Delivery
+from hookyard.redis.client import close, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

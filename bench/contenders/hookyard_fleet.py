@@ -9,8 +9,8 @@ import signal
 import uvloop
 
 from bench.contenders.given import router
-from deliveries import logs
-from deliveries.settings import load_or_exit
+from hookyard.settings.settings import load_or_exit
+from hookyard.telemetry import logs
 from worker.app import make_engine, make_parts
 
 

@@ -20,14 +20,14 @@ from bench.contenders.filling import a_delivery, accept
 from bench.report import row
 from bench.stage import SECRET, Stage, client_of
 from bench.turns import in_turn, progress
-from deliveries.connection import close, open_redis
-from deliveries.ledger import Ledger
+from hookyard.ledger.ledger import Ledger
+from hookyard.redis.client import close, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.measurements.effort import Effort, Found
-    from deliveries.delivery import Delivery
+    from hookyard.ledger.records import Delivery
 
 FEW: Final = 100
 _SLOTS: Final = 100

@@ -20,9 +20,9 @@ from typing import Any
 import httpx
 import redis as sync_redis
 
-from deliveries.connection import close, open_redis
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.redis.client import close, open_redis
 from tests.audit import audit
 from tests.chaos.faults import Faults
 from tests.chaos.verdict import Verdict, judge

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deliveries.delivery import Ending, Record, Result, State
+from hookyard.ledger.records import Ending, Record, Result, State
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
 from tests.processes import that_may_sleep
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import httpx
 import redis as sync_redis
 
-from deliveries.connection import close, open_redis
-from deliveries.delivery import Record, State
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.ledger.records import Record, State
+from hookyard.redis.client import close, open_redis
 from tests.audit import audit
 from tests.compose.sender import Sender, Sent
 from tests.compose.stack import CannotRun, Stack, engine_environment

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deliveries.embedded_redis import free_port
+from hookyard.redis.embedded import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT.parent / "shared" / "containers"
@@ -67,8 +67,8 @@ class Stack:
     def lay_out(self, *, ingresses: int, workers: int) -> None:
         """Copy what is needed, and do what README tells a new operator to do."""
         names = ["Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example", "deploy"]
-        names += ["requirements.txt", "pyproject.toml", "README.md", "LICENSE", "hookyard.py"]
-        names += ["deliveries", "ingress", "worker", "handlers", "console", "emulator", "pytest_hookyard"]
+        names += ["requirements.txt", "pyproject.toml", "README.md", "LICENSE", "hookyard"]
+        names += ["ingress", "worker", "handlers", "emulator", "pytest_hookyard"]
         for name in names:
             if (ROOT / name).is_dir():
                 shutil.copytree(

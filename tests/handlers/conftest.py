@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from gitlab_emulator.app import create_app
+from gitlab_emulator.hooks import request as hooks
+from gitlab_emulator.outgoing import prepare
 
-from deliveries.delivery import State
-from emulator.app import create_app
-from emulator.hooks import request as hooks
-from emulator.outgoing import prepare
 from handlers import router
+from hookyard.ledger.records import State
 from tests.fakes import a_delivery, until
 
 

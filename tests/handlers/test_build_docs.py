@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deliveries.delivery import State
 from handlers import build_docs
+from hookyard.ledger.records import State
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deliveries.delivery import State
+from hookyard.ledger.records import State
 
 
 async def test_the_reporter_of_an_opened_issue_is_thanked(bot):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deliveries.delivery import State
 from handlers.review_checklist import CHECKLIST
+from hookyard.ledger.records import State
 
 
 async def test_an_opened_merge_request_gets_the_checklist_once(bot):

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from gidgetlab.sansio import Event
 
-from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server
-from deliveries.events import read_event
-from deliveries.settings import decode_signing_token
+from hookyard.gitlab.events import read_event
+from hookyard.ledger.records import State
+from hookyard.redis.embedded import EmbeddedRedis, find_server
+from hookyard.settings.settings import decode_signing_token
 from ingress.app import create_app
 from ingress.authenticity import sign
 from tests.conftest import PAYLOADS
@@ -253,7 +253,7 @@ async def test_an_ingress_stops_at_once_whatever_it_was_asking_of_redis(make_set
 
 
 async def test_redis_lost_and_found_is_503_in_time_and_one_log_line_each(make_settings, tmp_path, capsys):
-    from deliveries import logs
+    from hookyard.telemetry import logs
 
     logs.configure("ingress", log_format="json")
     redis = EmbeddedRedis(tmp_path / "redis", server=find_server())

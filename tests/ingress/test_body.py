@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from deliveries.patience import Patience
 from ingress.body import (
     REQUEST_BYTES,
     Disconnected,
@@ -17,6 +16,7 @@ from ingress.body import (
     let_go,
     read_body,
 )
+from ingress.deadline import Patience
 from tests.fakes import Chunks, until
 
 

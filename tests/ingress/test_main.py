@@ -12,8 +12,8 @@ import httpx
 import pytest
 import redis as sync_redis
 
-from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
+from hookyard.ledger.records import State
+from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
 from tests.fakes import until
 
 HEADERS = {"content-type": "application/json", "x-gitlab-event": "Push Hook"}

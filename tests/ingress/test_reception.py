@@ -10,9 +10,9 @@ from gidgetlab.sansio import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliveries.delivery import Delivery
-from deliveries.events import read_event
-from deliveries.packing import pack_body, pack_meta, unpack_delivery
+from hookyard.gitlab.events import read_event
+from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
+from hookyard.ledger.records import Delivery
 from ingress.reception import KEPT_HEADERS, Rejected, describe, receive
 
 JSON = "application/json"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
-from deliveries.delivery import State
+from hookyard.ledger.records import State
 from ingress.app import create_app
 from ingress.receiver import Receiver
 from ingress.short_way import SHORT_BYTES, ShortWay

@@ -9,11 +9,11 @@ import subprocess
 import pytest
 import redis
 
-from deliveries.connection import close, open_redis
-from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.ledger.records import State
+from hookyard.redis.client import close, open_redis
+from hookyard.redis.embedded import EmbeddedRedis
 from tests.audit import audit
 from tests.fakes import a_delivery, until
 

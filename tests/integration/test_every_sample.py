@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gidgetlab.routing import Router
+from gitlab_emulator.hooks.request import DeliveryIds, Secrets
+from gitlab_emulator.hooks.sending import Answered, open_client, post
+from gitlab_emulator.outgoing import headers, prepare
+from gitlab_emulator.samples.catalogue import SAMPLES
 
-from deliveries.delivery import State
-from emulator.hooks.request import DeliveryIds, Secrets
-from emulator.hooks.sending import Answered, open_client, post
-from emulator.outgoing import headers, prepare
-from emulator.samples.catalogue import SAMPLES
+from hookyard.ledger.records import State
 from tests.fakes import until
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from deliveries.delivery import Ending, State
+from hookyard.ledger.records import Ending, State
 from tests.fakes import a_delivery, until
 
 BOT = """

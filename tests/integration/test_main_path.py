@@ -8,7 +8,7 @@ import signal
 
 import httpx
 
-from deliveries.delivery import Ending, State
+from hookyard.ledger.records import Ending, State
 from tests.fakes import until
 
 BOT = """

@@ -12,10 +12,10 @@ import httpx
 import pytest
 import redis as sync_redis
 
-from deliveries.connection import close, open_redis
-from deliveries.delivery import State
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.ledger.records import State
+from hookyard.redis.client import close, open_redis
 from tests.audit import audit
 from tests.fakes import until
 from tests.processes import Processes

@@ -10,11 +10,11 @@ import httpx
 import pytest
 import redis as sync_redis
 
-from deliveries.connection import close, open_redis
-from deliveries.delivery import State
-from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
-from deliveries.ledger import Ledger
-from deliveries.listing import Listing
+from hookyard.ledger.ledger import Ledger
+from hookyard.ledger.reader import Listing
+from hookyard.ledger.records import State
+from hookyard.redis.client import close, open_redis
+from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
 from tests.fakes import until
 from tests.integration.test_redis_away import BOT, post
 from tests.processes import Processes

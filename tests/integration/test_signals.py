@@ -12,10 +12,10 @@ from collections import Counter
 
 import httpx
 import pytest
+from gitlab_emulator.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 
-from deliveries.embedded_redis import EmbeddedRedis, find_server, free_port
-from emulator.app import create_app
+from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
 from tests.fakes import until
 
 BOT = """

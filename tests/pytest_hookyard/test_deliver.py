@@ -190,7 +190,7 @@ def test_a_handler_that_does_not_end_is_shown_where_it_is(deliver, sample, line)
     assert "running, 1 try" in told
     assert "The handler is here:" in told
     assert line in told
-    assert "worker/handling.py" not in told
+    assert "hookyard/host/invoke.py" not in told
 
 
 @pytest.mark.timeout(60)

@@ -15,7 +15,7 @@ import pytest
 import pytest_hookyard.delivering
 import pytest_hookyard.own_redis
 import pytest_hookyard.running  # noqa: F401 - imported for good: a run inside this process would forget them
-from console.up_guard import _is_gone
+from hookyard.cli.up.reaper import _is_gone
 from tests.fakes import until
 
 pytest_plugins = ["pytester"]

@@ -7,7 +7,7 @@ import pytest
 import redis
 from gidgetlab.routing import Router
 
-from deliveries.settings import SettingsError
+from hookyard.settings.settings import SettingsError
 from pytest_hookyard.delivered import NotDoneError
 from pytest_hookyard.terms import settings_for_tests
 

@@ -11,9 +11,9 @@ import pytest
 from arq.cron import cron
 from gidgetlab.routing import Router
 
-from deliveries.connection import close
-from deliveries.delivery import Ending, Result, State
 from hookyard import GiveUp, RetryAfter, policy, running_delivery
+from hookyard.ledger.records import Ending, Result, State
+from hookyard.redis.client import close
 from tests.fakes import a_delivery, until
 from worker.app import make_engine, make_parts, serve, worker_name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gidgetlab.aiohttp
 import gidgetlab.routing
 
-from deliveries.delivery import State
+from hookyard.ledger.records import State
 from tests.fakes import a_delivery, until
 
 bot = gidgetlab.aiohttp.GitLabBot("greeter")

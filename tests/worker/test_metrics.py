@@ -8,8 +8,8 @@ import signal
 from gidgetlab.routing import Router
 from prometheus_client.parser import text_string_to_metric_families
 
-from deliveries.delivery import State
 from hookyard import policy
+from hookyard.ledger.records import State
 from tests.fakes import a_delivery, until
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from gidgetlab.routing import Router
 
-from deliveries.embedded_redis import free_port
+from hookyard.redis.embedded import free_port
 from tests.fakes import a_delivery, until
 from worker.metrics_server import MetricsServer
 

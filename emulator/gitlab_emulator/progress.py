@@ -1,0 +1,38 @@
+"""How far a long `send` is, on standard error while that is a terminal; nothing at all elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gitlab_emulator.tally import Tally
+
+
+@contextmanager
+def shown(tally: Tally, *, count: int) -> Iterator[Callable[[], None]]:
+    """Show it while the block runs; gives a function to call whenever the tally has changed."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[failed]}", style="red"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,  # the summary takes its place
+        refresh_per_second=5,
+    )
+    with bar:
+        task = bar.add_task("", total=count, failed="")
+
+        def update() -> None:
+            failed = f"{tally.failed:,} failed" if tally.failed else ""
+            bar.update(task, completed=tally.ended, failed=failed)
+
+        yield update

@@ -1,0 +1,167 @@
+"""Merge Request Hook."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitlab_emulator.samples import parts
+
+if TYPE_CHECKING:
+    from gitlab_emulator.samples.scene import Act, Json, Scene, Setting
+    from gitlab_emulator.state import MergeRequest
+
+STATE_IDS = {"opened": 1, "closed": 2, "merged": 3, "locked": 4}
+CHECKING = {"merge_status": "checking", "detailed_merge_status": "checking"}
+
+
+def attributes(setting: Setting, item: MergeRequest) -> Json:
+    """The merge request as events show it, without the action."""
+    return {
+        "id": item.id,
+        "iid": item.iid,
+        "title": item.title,
+        "description": item.description,
+        "author_id": item.author_id,
+        "assignee_id": item.assignee_ids[0] if item.assignee_ids else None,
+        "assignee_ids": item.assignee_ids,
+        "reviewer_ids": item.reviewer_ids,
+        "source_branch": item.source_branch,
+        "source_project_id": setting.project.id,
+        "source": parts.project_with_old_names(setting),
+        "target_branch": item.target_branch,
+        "target_project_id": setting.project.id,
+        "target": parts.project_with_old_names(setting),
+        "last_commit": parts.commit(setting, item.commits[-1]),
+        "state": item.state,
+        "state_id": STATE_IDS[item.state],
+        "draft": item.draft,
+        "work_in_progress": item.draft,
+        "created_at": parts.utc(item.created_at),
+        "updated_at": parts.utc(item.updated_at),
+        "prepared_at": parts.utc(item.created_at),
+        "actioned_at": parts.utc(setting.now),
+        "merged_at": parts.utc(item.merged_at),
+        "updated_by_id": item.updated_by_id,
+        "last_edited_at": parts.utc(item.last_edited_at),
+        "last_edited_by_id": item.last_edited_by_id,
+        "merge_commit_sha": item.merge_commit_sha,
+        "merge_error": None,
+        "merge_params": {"force_remove_source_branch": "1"},
+        "merge_status": "can_be_merged",
+        "detailed_merge_status": "mergeable" if item.state == "opened" else "not_open",
+        "merge_user_id": item.merged_by_id,
+        "merge_when_pipeline_succeeds": False,
+        "blocking_discussions_resolved": True,
+        "first_contribution": False,
+        "head_pipeline_id": head_pipeline_id(setting, item),
+        "milestone_id": None,
+        "time_estimate": 0,
+        "total_time_spent": 0,
+        "time_change": 0,
+        "human_time_estimate": None,
+        "human_total_time_spent": None,
+        "human_time_change": None,
+        "labels": parts.labels(setting, item.labels),
+        "approval_rules": [],
+        "system": False,
+        "url": parts.url(setting, f"/-/merge_requests/{item.iid}"),
+    }
+
+
+def head_pipeline_id(setting: Setting, item: MergeRequest) -> int | None:
+    """The newest pipeline over its newest commit."""
+    found = [pipeline.id for pipeline in setting.project.pipelines.values() if pipeline.sha == item.sha]
+    return found[-1] if found else None
+
+
+def changes(setting: Setting, before: MergeRequest, after: MergeRequest) -> Json:
+    """What an act changed, as the event shows it; empty when nothing did."""
+    found = parts.changed(_tracked(setting, before), _tracked(setting, after))
+    return {} if found.keys() <= {"updated_at", "updated_by_id"} else found
+
+
+def event(
+    act: Act,
+    item: MergeRequest,
+    action: str,
+    *,
+    before: MergeRequest | None = None,
+    oldrev: str | None = None,
+) -> Json:
+    """The act upon the merge request, as it is now and was before it.
+
+    `oldrev` is what the source branch pointed at before an update that brought commits. An approval
+    changes nothing, and has no before.
+    """
+    now = attributes(act, item)
+    return {
+        "object_kind": "merge_request",
+        "event_type": "merge_request",
+        "user": parts.user(act.user),
+        "project": parts.project_with_old_names(act),
+        "object_attributes": {
+            **now,
+            **(CHECKING if action == "open" else {}),  # GitLab is still finding out whether it can be merged
+            **({"oldrev": oldrev} if oldrev else {}),
+            "action": action,
+        },
+        "labels": now["labels"],
+        "changes": {} if before is None else changes(act, before, item),
+        "repository": parts.repository(act),
+        "assignees": parts.people(act, item.assignee_ids),
+        "reviewers": [
+            {**person, "state": _review_of(item, person["id"]), "re_requested": False}
+            for person in parts.people(act, item.reviewer_ids)
+        ],
+    }
+
+
+def _review_of(item: MergeRequest, user_id: int) -> str:
+    return "approved" if user_id in item.approved_by_ids else "unreviewed"
+
+
+def _tracked(setting: Setting, item: MergeRequest) -> Json:
+    names = ("title", "description", "target_branch", "state_id", "draft", "merged_at", "merge_user_id")
+    edits = ("last_edited_at", "last_edited_by_id", "updated_at", "updated_by_id")
+    known = attributes(setting, item)
+    return {
+        **{name: known[name] for name in (*names, *edits)},
+        "assignees": parts.people(setting, item.assignee_ids),
+        "reviewers": parts.people(setting, item.reviewer_ids),
+        "labels": known["labels"],
+    }
+
+
+def opened(scene: Scene) -> Json:
+    """The maintainer opens it; GitLab is still finding out whether it can be merged."""
+    new = replace(scene.merge_request, state="opened", updated_at=scene.merge_request.created_at)
+    return event(scene.by(scene.maintainer), new, "open")
+
+
+def updated(scene: Scene) -> Json:
+    """A commit is pushed to the source branch: an update with `oldrev`."""
+    after = replace(scene.merge_request, updated_at=scene.now)
+    body = event(scene.by(scene.maintainer), after, "update", oldrev=scene.commit.parent_sha)
+    before, now = parts.utc(scene.merge_request.updated_at), parts.utc(scene.now)
+    return {**body, "changes": {"updated_at": {"previous": before, "current": now}}}
+
+
+def approved(scene: Scene) -> Json:
+    """The reporter approves, and that suffices."""
+    after = replace(scene.merge_request, updated_at=scene.now, approved_by_ids=[scene.reporter.id])
+    return event(scene.by(scene.reporter), after, "approved")
+
+
+def merged(scene: Scene) -> Json:
+    """The maintainer merges it."""
+    before = replace(scene.merge_request, state="opened")
+    after = replace(
+        scene.merge_request,
+        state="merged",
+        updated_at=scene.now,
+        merged_at=scene.now,
+        merged_by_id=scene.maintainer.id,
+        merge_commit_sha=scene.commit.sha,
+    )
+    return event(scene.by(scene.maintainer), after, "merge", before=before)

@@ -1,0 +1,1 @@
+"""The command ``hookyard``: one module per group of commands. It starts the others as processes."""

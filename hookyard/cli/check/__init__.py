@@ -1,0 +1,1 @@
+"""``hookyard check``: what is wrong with an installation, and what to do about it."""

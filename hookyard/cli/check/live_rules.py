@@ -1,0 +1,123 @@
+"""What ``hookyard check`` makes of the set-up as it runs: workers, queue, clocks, spool. Rule: pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hookyard.cli.check.rules import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hookyard.ledger.query import Stats
+
+_WAITS_LONG_S: Final = 300
+_REDIS_SKEW_S: Final = 5
+_GITLAB_SKEW_S: Final = 30
+"""GitLab tells its time in whole seconds, and the answer took its way."""
+
+
+def of_workers(alive: Sequence[str], stats: Stats) -> list[Finding]:
+    """Judge who is there to handle deliveries, and for how long one has been due."""
+    waits_s = 0.0 if stats.oldest_due_ms is None else max(0.0, (stats.now_ms - stats.oldest_due_ms) / 1000)
+    return [_workers(alive), _waiting(waits_s), *_failed(stats)]
+
+
+def _workers(alive: Sequence[str]) -> Finding:
+    if not alive:
+        text = "no worker has said of late that it lives: deliveries are kept, not handled"
+        return Finding(level=Level.RISK, about="workers", text=text, todo="Start one: hookyard worker")
+    return Finding(level=Level.OK, about="workers", text=f"{len(alive)}: {', '.join(alive)}")
+
+
+def _waiting(waits_s: float) -> Finding:
+    if waits_s <= _WAITS_LONG_S:
+        text = f"the longest-waiting one is due for {waits_s:.0f} s" if waits_s >= 1 else "nothing waits"
+        return Finding(level=Level.OK, about="queue", text=text)
+    return Finding(
+        level=Level.RISK,
+        about="queue",
+        text=f"a delivery has been due for {waits_s / 60:.0f} minutes",
+        todo="Start more workers, or see what holds them up: hookyard deliveries --state running",
+    )
+
+
+def _failed(stats: Stats) -> list[Finding]:
+    number = next((count for state, count in stats.states.items() if state.value == "failed"), 0)
+    if not number:
+        return []
+    return [
+        Finding(
+            level=Level.RISK,
+            about="failed",
+            text=f"{number} given up: they wait for you, until they are past keeping",
+            todo="See why with `hookyard deliveries --state failed`, then replay or discard them.",
+        )
+    ]
+
+
+def of_redis_clock(ahead_s: float) -> Finding:
+    """Judge how far Redis's clock is ahead of ours."""
+    if abs(ahead_s) < _REDIS_SKEW_S:
+        return Finding(level=Level.OK, about="clock", text="Redis and this machine agree on the time")
+    return Finding(
+        level=Level.RISK,
+        about="clock",
+        text=f"Redis is {_apart(ahead_s)} this machine: times shown, pick-up times and retention are off",
+        todo="Have NTP set both clocks.",
+    )
+
+
+def of_gitlab_clock(report: Mapping[str, Any], *, tolerance_s: int, signed: bool) -> list[Finding]:
+    """Judge the clock of GitLab, as far as it told its time.
+
+    :param signed: whether signing tokens are set: then a skew beyond *tolerance_s* refuses every webhook.
+    """
+    ahead_s: float | None = report.get("clock_ahead_s")
+    if ahead_s is None:
+        return []
+    if abs(ahead_s) < min(_GITLAB_SKEW_S, tolerance_s):
+        return [Finding(level=Level.OK, about="clock", text="GitLab and this machine agree on the time")]
+    text, level = f"GitLab is {_apart(ahead_s)} this machine", Level.RISK
+    if signed and abs(ahead_s) >= tolerance_s:
+        text, level = f"{text}: its signed webhooks are refused as stale", Level.FAULT
+    elif signed:
+        text += f": from {tolerance_s} s on its signed webhooks are refused"
+    return [
+        Finding(level=level, about="clock", text=text, todo="Have NTP set this machine's clock and GitLab's.")
+    ]
+
+
+def _apart(ahead_s: float) -> str:
+    return f"{abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'}"
+
+
+def of_spool(report: Mapping[str, Any]) -> list[Finding]:
+    """Judge what ``ingress.diagnostics`` says of the spool on this machine; nothing where there is none."""
+    directory = report["directory"]
+    if directory is None:
+        return []
+    if report["error"]:
+        return [
+            Finding(
+                level=Level.FAULT,
+                about="spool",
+                text=f"{directory} cannot be read: {report['error']}",
+                todo="See to its disk and its owner.",
+            )
+        ]
+    found = []
+    if report["damaged"]:
+        found.append(
+            Finding(
+                level=Level.RISK,
+                about="spool",
+                text=f"{directory} holds deliveries set aside as damaged: {', '.join(report['damaged'])}",
+                todo="They were accepted and never handled; docs/runbook.md says what can be done.",
+            )
+        )
+    if report["waiting"]:
+        text = f"about {report['waiting']} deliveries wait in {directory}"
+        todo = "They go to Redis by themselves while an ingress runs with this directory; is one running?"
+        return [*found, Finding(level=Level.RISK, about="spool", text=text, todo=todo)]
+    return [*found, Finding(level=Level.OK, about="spool", text=f"{directory} is empty")]

@@ -1,0 +1,226 @@
+"""What the terminal shows of the ledger: lists, one delivery's story, counts. Rule: pure.
+
+Ids are never cut: they are there to be copied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hookyard.cli.output import text
+from hookyard.cli.output.times import ago, clock, span, until
+from hookyard.ledger.records import FINISHED, Ending, Record, Result, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from hookyard.ledger.query import Page, Stats
+    from hookyard.ledger.records import Outcome, Try
+
+_EVENT: Final = 18
+_FIXED: Final = len("23 h 59 min ago") + _EVENT + len("succeeded") + len("tries") + 6 * len("  ")
+_LEAST: Final = 40
+"""A list has one line per delivery where so many columns are left for project, object and error; else two."""
+
+UNFINISHED: Final = frozenset(State) - FINISHED
+
+
+def page(found: Page, *, now_ms: int, width: int) -> RenderableType:
+    """Return a page of deliveries, newest first."""
+    left = width - _FIXED - max((len(record.delivery.id) for record in found.records), default=0)
+    many = _wide(found.records, now_ms, left) if left >= _LEAST else _narrow(found.records, now_ms)
+    if found.next_cursor is None:
+        return many
+    return Group(
+        many,
+        Text(
+            f"\nOlder ones, with the same command and:\n  --cursor {found.next_cursor}", style="bright_black"
+        ),
+    )
+
+
+def nothing(*, filtered: bool, total: int) -> Text:
+    """Return what an empty list says: what to do next."""
+    if filtered and total:
+        return Text(
+            f"None of {text.deliveries(total)} matches. "
+            "--event, --project, --handler and --error match parts, regardless of case."
+        )
+    return Text(
+        "No deliveries yet. Send one with: hookyard send issue-open\n"
+        "or let GitLab send: in a project, Settings > Webhooks, with the ingress's address as the URL."
+    )
+
+
+def _wide(records: Sequence[Record], now_ms: int, left: int) -> Table:
+    """Return one line per delivery; *left* columns are for project, object and error."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bright_black")
+    table.add_column("id", no_wrap=True)
+    table.add_column("received", no_wrap=True)
+    table.add_column("event", no_wrap=True, overflow="ellipsis", max_width=max(_EVENT, left // 8))
+    table.add_column("project, object", no_wrap=True, overflow="ellipsis", max_width=left // 2)
+    table.add_column("state", no_wrap=True)
+    table.add_column("tries", no_wrap=True, justify="right")
+    table.add_column("next, error", no_wrap=True, overflow="ellipsis", max_width=left - left // 2)
+    for record in records:
+        table.add_row(
+            Text(record.delivery.id),
+            text.received(record, now_ms=now_ms),
+            Text(text.event(record.delivery)),
+            Text(text.about(record.delivery)),
+            text.state(record),
+            str(record.tries),
+            Text(text.next_or_error(record, now_ms=now_ms)),
+        )
+    return table
+
+
+def _narrow(records: Sequence[Record], now_ms: int) -> Group:
+    lines: list[Text] = []
+    for record in records:
+        head = Text(no_wrap=True, overflow="fold").append(record.delivery.id, style="bold").append("  ")
+        head.append_text(text.state(record))
+        head.append(f"  {text.received(record, now_ms=now_ms)}", style="bright_black")
+        parts = [text.event(record.delivery), text.about(record.delivery)]
+        parts += [text.tries(record.tries), text.next_or_error(record, now_ms=now_ms)]
+        lines += [head, Text("  " + " · ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")]
+    return Group(*lines)
+
+
+def story(record: Record, *, now_ms: int, all_tracebacks: bool = False) -> Group:
+    """Return everything about one delivery but its body; the last failure always with its traceback."""
+    parts: list[RenderableType] = [
+        Text(record.delivery.id, style="bold").append("  ").append_text(text.state(record)),
+        _indented(_facts(record, now_ms)),
+    ]
+    shown = _last_failure(record) if not all_tracebacks else None
+    for one_try in record.history:
+        parts += [Text(""), _try_head(one_try, now_ms)]
+        parts += [
+            _indented(part)
+            for outcome in one_try.outcomes
+            for part in _outcome(
+                outcome,
+                now_ms=now_ms,
+                is_latest=one_try is record.history[-1],
+                with_traceback=all_tracebacks or outcome is shown,
+            )
+        ]
+        if not one_try.outcomes and one_try.ending is not Ending.RUNNING:
+            none = "wants this event" if record.state is State.IGNORED else "came to an end"
+            parts.append(Text(f"  no handler {none}", style="bright_black"))
+    parts += [Text(""), Text("What comes next", style="bold")]
+    parts += [_indented(Text(line)) for line in text.comes_next(record, now_ms=now_ms)]
+    return Group(*parts)
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2), expand=False)
+
+
+def _facts(record: Record, now_ms: int) -> Table:
+    facts = record.delivery
+    received = f"{clock(facts.received_ms)}, {ago(facts.received_ms, now_ms=now_ms)}"
+    size = f"{len(facts.body):,} bytes" + (f", {facts.content_type}" if facts.content_type else "")
+    rows = [
+        ("event", facts.event),
+        ("project", facts.project),
+        ("object", facts.object),
+        ("received", received),
+        ("source", facts.source if facts.source != "default" else None),
+        ("vouched by", facts.vouched_by),
+        ("size", size if facts.body else "no body"),
+        ("tries", str(record.tries) + (f" (this round; {record.claims} in all)" if _rounds(record) else "")),
+        ("died over it", f"{record.deaths} worker(s) in a row" if record.deaths else None),
+        ("finished", clock(record.finished_ms) if record.finished_ms else None),
+        ("error", record.error),
+        ("trace", facts.trace),
+    ]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bright_black", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        if value:
+            table.add_row(name, Text(text.one_line(value)))
+    for place, (header, value) in enumerate(sorted(facts.headers.items())):
+        table.add_row("headers" if place == 0 else "", Text(text.one_line(f"{header}: {value}")))
+    return table
+
+
+def _rounds(record: Record) -> bool:
+    return record.claims > record.tries and record.round_from > 1
+
+
+def _try_head(one_try: Try, now_ms: int) -> Text:
+    ended_ms = one_try.ended_ms if one_try.ended_ms is not None else now_ms
+    took = span(max(0, ended_ms - one_try.started_ms))
+    head = Text(f"Try {one_try.number}", style="bold")
+    head.append(
+        f"  {clock(one_try.started_ms)}, {took}, {text.how_it_ended(one_try.ending)}", style="not bold"
+    )
+    return head.append(f"\n  worker {text.one_line(one_try.worker)}", style="not bold bright_black")
+
+
+def _outcome(outcome: Outcome, *, now_ms: int, is_latest: bool, with_traceback: bool) -> list[RenderableType]:
+    mark, colour = text.RESULT_MARKS[outcome.result]
+    line = Text(f"{mark} ", style=colour).append(text.one_line(outcome.handler), style="default")
+    line.append(f"  {outcome.result.value}")
+    line.append(f" after {span(outcome.took_ms)}", style="bright_black")
+    if outcome.result is not Result.SUCCEEDED:
+        follows = text.after(outcome, is_latest=is_latest, now_ms=now_ms)
+        line.append(f"  (run {outcome.attempt}{', ' + follows if follows else ''})", style="bright_black")
+    parts: list[RenderableType] = [line]
+    if with_traceback and outcome.traceback:
+        parts.append(_indented(Text(text.plain(outcome.traceback).rstrip(), style="red")))
+    elif outcome.error:
+        parts.append(_indented(Text(text.one_line(outcome.error), style="red")))
+    return parts
+
+
+def _last_failure(record: Record) -> Outcome | None:
+    for one_try in reversed(record.history):
+        for outcome in reversed(one_try.outcomes):
+            if outcome.result is not Result.SUCCEEDED:
+                return outcome
+    return None
+
+
+def stats(found: Stats) -> Group:
+    """Return how the ledger stands."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for state, count in found.states.items():
+        table.add_row(Text(state.value, style=text.COLOURS[state]), f"{count:,}")
+    table.add_row(Text("all", style="bold"), Text(f"{found.total:,}", style="bold"))
+    return Group(table, Text(""), *(Text(line) for line in _waiting(found)))
+
+
+def _waiting(found: Stats) -> list[str]:
+    if found.oldest_due_ms is None or not any(found.states[state] for state in UNFINISHED):
+        return ["Nothing waits."]  # what is in the queue is a worker's own housekeeping
+    waited_ms = found.now_ms - found.oldest_due_ms
+    if waited_ms <= 0:
+        what = "lease to end or next try" if found.states[State.RUNNING] else "next try"
+        return [f"Nothing is due; the {what} is due {until(found.oldest_due_ms, now_ms=found.now_ms)}."]
+    lines = [f"The oldest that waits has been due for {span(waited_ms)}."]
+    if waited_ms > text.LONG_WAIT_MS:
+        lines.append("Is a worker running, and are its slots free? Start one more with: hookyard worker")
+    return lines
+
+
+def orders(answers: dict[str, str], meaning: dict[str, str]) -> Table:
+    """Return what became of an order, per delivery."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    for delivery_id, answer in answers.items():
+        table.add_row(Text(text.one_line(delivery_id)), Text(meaning.get(answer, answer)))
+    return table

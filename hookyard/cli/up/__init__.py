@@ -1,0 +1,1 @@
+"""``hookyard up``: all of Hookyard in one terminal."""

@@ -1,0 +1,46 @@
+"""What a claim gives a worker, and what the worker gives back: how a try ends. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from hookyard.ledger.records import Record, State, Try
+
+
+class Unreadable(Struct, frozen=True, kw_only=True, gc=False):
+    """A delivery that was claimed, but whose record this version cannot read; settle it as failed."""
+
+    delivery_id: str
+    claim: int
+    error: str
+
+
+class Claims(Struct, frozen=True, kw_only=True, gc=False):
+    """What one claim gave. Times are Redis's, Unix ms.
+
+    ``foreign``: members of the queue that are no deliveries, such as arq's cron jobs.
+    ``next_due_ms``: when the next one falls due, which may be past; ``None`` when the queue is empty.
+    """
+
+    records: tuple[Record, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    foreign: tuple[str, ...] = ()
+    next_due_ms: int | None = None
+    now_ms: int = 0
+
+
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
+    """How a try ends. ``claim`` is the fence that the claim gave; ``delay_ms`` counts for ``retrying``.
+
+    State ``queued`` hands the delivery back: it is due at once and the try is not counted.
+    """
+
+    delivery_id: str
+    claim: int
+    state: State
+    delay_ms: int = 0
+    error: str | None = None
+    one_try: Try | None = None

@@ -1,0 +1,216 @@
+"""How a delivery and its tries are packed into the fields of a Redis hash, and read back.
+
+Rule: pure. The fields that the Lua scripts in ``scripts/`` read or write by name are ``state``,
+``claims``, ``tries``, ``deaths``, ``round_from``, ``done_from``, ``worker``, ``claimed``,
+``finished``, ``error``, ``replay``, ``v`` and ``died:<n>``; keep :func:`unpack_record` in step with
+them. ``meta``, ``body`` and ``try:<n>`` are opaque to the scripts. msgpack, never pickle: whoever
+can write to Redis must not be able to run code in a worker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, overload
+
+import lz4.frame
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hookyard.ledger.records import Delivery, Ending, Record, State, Try
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMPRESS_FROM_BYTES: Final = 200
+
+_LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
+"""LZ4 Frame Format Description, "General Structure of LZ4 Frame format"."""
+
+
+def pack_body(body: bytes) -> bytes:
+    """Return *body* compressed where that is smaller.
+
+    A body that happens to begin with LZ4's magic number is always compressed, so that
+    :func:`unpack_body` need not be told.
+    """
+    if body.startswith(_LZ4_MAGIC):
+        return _compressed(body)
+    if len(body) < COMPRESS_FROM_BYTES:
+        return body
+    packed = _compressed(body)
+    return packed if len(packed) < len(body) else body
+
+
+def unpack_body(packed: bytes) -> bytes:
+    """Return what :func:`pack_body` was given."""
+    if not packed.startswith(_LZ4_MAGIC):
+        return packed
+    body: bytes = lz4.frame.decompress(packed)
+    return body
+
+
+def _compressed(body: bytes) -> bytes:
+    packed: bytes = lz4.frame.compress(body)
+    return packed
+
+
+class _Facts(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A delivery without its id and body, as ``meta`` has it."""
+
+    event: str
+    received: int
+    headers: dict[str, str]
+    type: str | None = None
+    source: str = "default"
+    project: str | None = None
+    object: str | None = None
+    vouched_by: str = ""
+    trace: str | None = None
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_read_facts = msgspec.msgpack.Decoder(_Facts).decode
+_read_try = msgspec.msgpack.Decoder(Try).decode
+
+
+def pack_meta(delivery: Delivery) -> bytes:
+    """Return a delivery's facts, without id and body, as msgpack."""
+    return _pack(
+        _Facts(
+            event=delivery.event,
+            received=delivery.received_ms,
+            headers=delivery.headers,
+            type=delivery.content_type,
+            source=delivery.source,
+            project=delivery.project,
+            object=delivery.object,
+            vouched_by=delivery.vouched_by,
+            trace=delivery.trace,
+        )
+    )
+
+
+def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Delivery:
+    """Return the delivery that :func:`pack_meta` and :func:`pack_body` were given.
+
+    :raises ValueError: when *meta* is not what this version writes.
+    """
+    try:
+        facts = _read_facts(meta)
+        raw_body = unpack_body(body)
+    except (msgspec.DecodeError, UnicodeError, RuntimeError) as exc:
+        message = (
+            f"the record of delivery {delivery_id} cannot be read by this version ({type(exc).__name__})"
+        )
+        raise ValueError(message) from exc
+    return Delivery(
+        id=delivery_id,
+        event=facts.event,
+        received_ms=facts.received,
+        headers=facts.headers,
+        content_type=facts.type,
+        body=raw_body,
+        source=facts.source,
+        project=facts.project,
+        object=facts.object,
+        vouched_by=facts.vouched_by,
+        trace=facts.trace,
+    )
+
+
+def pack_try(one_try: Try) -> bytes:
+    """Return a try as msgpack; what has its default is left out."""
+    try:
+        return _pack(one_try)
+    except UnicodeEncodeError:
+        # a handler's error may quote JSON that holds half a surrogate pair, which UTF-8 has no bytes for
+        outcomes = tuple(
+            replace(each, error=_escaped(each.error), traceback=_escaped(each.traceback))
+            for each in one_try.outcomes
+        )
+        return _pack(replace(one_try, outcomes=outcomes))
+
+
+def unpack_try(packed: bytes) -> Try:
+    """Return what :func:`pack_try` was given.
+
+    :raises ValueError: when it is not what this version writes.
+    """
+    try:
+        return _read_try(packed)
+    except (msgspec.DecodeError, UnicodeError) as exc:
+        message = f"a try cannot be read by this version ({type(exc).__name__})"
+        raise ValueError(message) from exc
+
+
+def _escaped(text: str | None) -> str | None:
+    return text.encode(errors="backslashreplace").decode() if text is not None else None
+
+
+def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int | None = None) -> Record:
+    """Return the record that the hash fields in *stored* hold; a body that was not fetched reads as empty.
+
+    :param due_ms: the delivery's score in the queue, ``None`` when it is not in it.
+    :raises ValueError: when a newer version wrote it, or something is not as this version writes it.
+    """
+    missing = [name.decode() for name in (b"state", b"meta") if name not in stored]
+    if missing:
+        message = f"the record of delivery {delivery_id} has no {' and no '.join(missing)}"
+        raise ValueError(message)
+    state = State(stored[b"state"].decode())
+    claims = _number(stored, b"claims", 0)
+    return Record(
+        delivery=unpack_delivery(delivery_id, stored[b"meta"], stored.get(b"body", b"")),
+        state=state,
+        tries=_number(stored, b"tries", 0),
+        claims=claims,
+        deaths=_number(stored, b"deaths", 0),
+        round_from=_number(stored, b"round_from", 1),
+        done_from=_number(stored, b"done_from", 1),
+        worker=stored[b"worker"].decode() if b"worker" in stored else None,
+        claimed_ms=_number(stored, b"claimed", None),
+        finished_ms=_number(stored, b"finished", None),
+        due_ms=due_ms,
+        error=stored[b"error"].decode() if b"error" in stored else None,
+        history=_history(stored, running=claims if state is State.RUNNING else None),
+    )
+
+
+def _history(stored: Mapping[bytes, bytes], *, running: int | None) -> tuple[Try, ...]:
+    """Return the tries in order; one that a dead worker left behind is marked so."""
+    tries: dict[int, Try] = {}
+    deaths: list[tuple[int, bytes]] = []
+    for name, value in stored.items():
+        if name.startswith(b"try:"):
+            tries[int(name[4:])] = unpack_try(value)
+        elif name.startswith(b"died:"):
+            deaths.append((int(name[5:]), value))
+    for number, value in deaths:
+        claimed, found, worker = value.decode().split(" ", 2)
+        left = tries.get(number)
+        tries[number] = Try(
+            number=number,
+            worker=worker,
+            started_ms=int(claimed),
+            ended_ms=int(found),
+            ending=Ending.DIED,
+            outcomes=left.outcomes if left else (),
+            carried=left.carried if left else (),
+        )
+    if running is not None and running not in tries:
+        tries[running] = Try(
+            number=running,
+            worker=stored.get(b"worker", b"").decode(),
+            started_ms=_number(stored, b"claimed", 0),
+            ending=Ending.RUNNING,
+        )
+    return tuple(tries[number] for number in sorted(tries))
+
+
+@overload
+def _number(stored: Mapping[bytes, bytes], name: bytes, default: int) -> int: ...
+@overload
+def _number(stored: Mapping[bytes, bytes], name: bytes, default: None) -> int | None: ...
+def _number(stored: Mapping[bytes, bytes], name: bytes, default: int | None) -> int | None:
+    value = stored.get(name)
+    return default if value is None else int(value)

@@ -1,0 +1,31 @@
+"""How leases are prolonged: from a thread with a client of its own, so that no event loop is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hookyard.redis import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
+    from redis.commands.core import Script
+
+    from hookyard.ledger.keys import Names
+
+
+def renew_script(client: redis.Redis) -> Script:
+    """Return the script that prolongs leases, for :func:`renew`."""
+    return client.register_script(scripts.source("renew"))
+
+
+def renew(
+    script: Script, names: Names, leases: Sequence[tuple[str, int]], *, lease_ms: int
+) -> list[tuple[str, int]]:
+    """Prolong *leases*, pairs of delivery id and claim; gives those that are lost."""
+    answers: Any = script(
+        keys=[names.queue],
+        args=[names.deliveries, lease_ms, *(part for lease in leases for part in lease)],
+    )
+    return [lease for lease, answer in zip(leases, answers, strict=True) if answer != 1]

@@ -1,0 +1,69 @@
+"""What operators ask the ledger for and get: which deliveries are meant, a page of them, counts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hookyard.ledger.records import Record, State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """Which deliveries are meant; every condition that is set must hold.
+
+    ``event`` and ``handler`` match by part of the name and regardless of case, as do ``project`` and
+    ``error``; ``since_ms`` and ``until_ms`` bound the time of receipt (Unix ms, both inclusive).
+    """
+
+    state: State | None = None
+    event: str | None = None
+    project: str | None = None
+    handler: str | None = None
+    error: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    def matches(self, record: Record) -> bool:
+        """Return whether *record* is meant."""
+        delivery = record.delivery
+        return (
+            (self.state is None or record.state is self.state)
+            and _within(self.event, delivery.event)
+            and _within(self.project, delivery.project)
+            and _within(self.error, record.error)
+            and (self.since_ms is None or delivery.received_ms >= self.since_ms)
+            and (self.until_ms is None or delivery.received_ms <= self.until_ms)
+            and (self.handler is None or self._handler_matches(record))
+        )
+
+    def _handler_matches(self, record: Record) -> bool:
+        """With state ``failed`` or ``retrying``, only handlers that did not succeed count."""
+        succeeded = record.succeeded_handlers()
+        return any(
+            _within(self.handler, outcome.handler)
+            for one_try in record.history
+            for outcome in one_try.outcomes
+            if self.state not in {State.FAILED, State.RETRYING} or outcome.handler not in succeeded
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Deliveries, newest first; ``next_cursor`` gives the following page, ``None`` at the end."""
+
+    records: tuple[Record, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stats:
+    """How the ledger stands. ``oldest_due_ms``: since when the longest-waiting delivery has been due."""
+
+    states: dict[State, int]
+    total: int
+    oldest_due_ms: int | None
+    now_ms: int
+
+
+def _within(part: str | None, text: str | None) -> bool:
+    return part is None or part.casefold() in (text or "").casefold()

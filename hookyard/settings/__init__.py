@@ -1,0 +1,1 @@
+"""Every setting, once: its environment variable, its default, and what it must satisfy."""

@@ -1,0 +1,264 @@
+"""The GitLab client of handlers, against a server of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import httpx
+import pytest
+from gidgetlab.exceptions import (
+    BadRequest,
+    GitLabBroken,
+    GraphQLAuthorizationFailure,
+    InvalidField,
+    RateLimitExceeded,
+)
+
+from hookyard.gitlab.client import DeliveryGitLabAPI, TooManyRequests, retry_after_s, shown_path
+from hookyard.gitlab.metrics import GitLabMetrics
+from hookyard.telemetry import logs
+from hookyard.telemetry.metrics import Figures
+
+NOW_S = 1_700_000_000.0
+
+
+class GitLab:
+    """Answers calls with what was put into ``answers``, and remembers them."""
+
+    def __init__(self):
+        self.answers: list[httpx.Response] = []
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request):
+        self.requests.append(request)
+        return self.answers.pop(0) if self.answers else httpx.Response(200, json={"ok": True})
+
+
+@pytest.fixture
+def gitlab():
+    return GitLab()
+
+
+@pytest.fixture
+async def gl(gitlab, make_settings):
+    settings = make_settings(
+        GL_URL="http://gitlab.test/sub", GL_ACCESS_TOKEN="glpat-x", HOOKYARD_GITLAB_WAIT_S=3
+    )
+    async with httpx.AsyncClient(transport=httpx.MockTransport(gitlab)) as client:
+        api = DeliveryGitLabAPI(client, settings, event_uuid="uuid-1", clock=lambda: NOW_S)
+        api.slept = []
+
+        async def sleep(seconds):
+            api.slept.append(seconds)
+
+        api.sleep = sleep
+        yield api
+
+
+async def test_the_event_uuid_and_the_token_go_along(gl, gitlab):
+    assert await gl.getitem("/projects/1") == {"ok": True}
+    sent = gitlab.requests[0]
+    assert str(sent.url) == "http://gitlab.test/sub/api/v4/projects/1"
+    assert sent.headers["x-gitlab-event-uuid"] == "uuid-1"
+    assert sent.headers["authorization"] == "Bearer glpat-x"
+    assert sent.headers["user-agent"] == "hookyard"
+
+
+async def test_the_event_uuid_stays_with_our_gitlab(gl, gitlab):
+    await gl.getitem("http://elsewhere.test/x")
+    assert "x-gitlab-event-uuid" not in gitlab.requests[0].headers
+
+
+async def test_a_short_429_is_waited_for_also_by_a_post(gl, gitlab):
+    gitlab.answers = [httpx.Response(429, headers={"Retry-After": "1"}), httpx.Response(201, json={"id": 1})]
+    assert await gl.post("/x", data={"a": 1}) == {"id": 1}
+    assert gl.slept == [1.0]
+    assert len(gitlab.requests) == 2
+
+
+async def test_a_long_429_carries_its_wait_on(gl, gitlab):
+    gitlab.answers = [httpx.Response(429, headers={"Retry-After": "60"}, text="Retry later")]
+    with pytest.raises(TooManyRequests) as caught:
+        await gl.getitem("/x")
+    assert caught.value.retry_after_s == 60
+    assert isinstance(caught.value, BadRequest)
+    assert gl.slept == []
+
+
+async def test_many_short_429s_are_not_waited_for_for_ever(gl, gitlab):
+    gitlab.answers = [httpx.Response(429, headers={"Retry-After": "1"})] * 10
+    with pytest.raises(TooManyRequests):
+        await gl.getitem("/x")
+    assert gl.slept == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "status", "text"),
+    [
+        (
+            httpx.Response(404, json={"message": "404 Project Not Found"}),
+            BadRequest,
+            404,
+            "404 Project Not Found",
+        ),
+        (httpx.Response(400, json={"error": "body is missing"}), BadRequest, 400, "body is missing"),
+        (
+            httpx.Response(401, json={"error": "invalid_token", "error_description": "Token is expired."}),
+            BadRequest,
+            401,
+            "Token is expired.",
+        ),
+        (httpx.Response(422, json={"error": "no"}), InvalidField, 422, "no"),
+        (httpx.Response(422, text="<html>"), InvalidField, 422, "Unprocessable Entity"),
+        (
+            httpx.Response(422, json={"message": {"title": ["is too long"]}}),
+            InvalidField,
+            422,
+            "{'title': ['is too long']}",
+        ),
+        (httpx.Response(422, json=[1]), InvalidField, 422, "Unprocessable Entity"),
+        (httpx.Response(520, text="proxy"), GitLabBroken, 520, "status 520"),
+        (
+            httpx.Response(502, content=b"\xff\xfe", headers={"content-type": "application/json"}),
+            GitLabBroken,
+            502,
+            "Bad Gateway",
+        ),
+        (
+            httpx.Response(500, content=b"[" * 100_000, headers={"content-type": "application/json"}),
+            GitLabBroken,
+            500,
+            "Internal Server Error",
+        ),
+        (httpx.Response(499), BadRequest, 499, "status 499"),
+        (
+            httpx.Response(
+                403, headers={"RateLimit-Limit": "5", "RateLimit-Remaining": "0", "RateLimit-Reset": "9"}
+            ),
+            RateLimitExceeded,
+            403,
+            "Forbidden",
+        ),
+        (
+            httpx.Response(
+                403, headers={"RateLimit-Limit": "x", "RateLimit-Remaining": "0", "RateLimit-Reset": "9"}
+            ),
+            BadRequest,
+            403,
+            "Forbidden",
+        ),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+async def test_error_answers_become_gidgetlabs_exceptions(gl, gitlab, answer, kind, status, text):
+    gitlab.answers = [answer]
+    with pytest.raises(kind) as caught:
+        await gl.getitem("/x")
+    assert int(caught.value.status_code) == status
+    assert str(caught.value) == text
+
+
+async def test_a_503_carries_its_wait_on(gl, gitlab):
+    gitlab.answers = [httpx.Response(503, headers={"Retry-After": "30"})]
+    with pytest.raises(GitLabBroken) as caught:
+        await gl.post("/x", data={})
+    assert caught.value.retry_after_s == 30
+
+
+async def test_graphql_errors_stay_gidgetlabs_own(gl, gitlab):
+    gitlab.answers = [httpx.Response(401, json={"errors": [{"message": "Invalid token"}]})]
+    with pytest.raises(GraphQLAuthorizationFailure):
+        await gl.graphql("query { x }")
+    gitlab.answers = [httpx.Response(520, json={})]
+    with pytest.raises(GitLabBroken):
+        await gl.graphql("query { x }")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:30 GMT"}, 10.0),
+        ({"retry-after": "Tue, 14 Nov 2000 22:13:30 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+        ({"ratelimit-reset": "1700000005", "ratelimit-remaining": "0"}, 5.0),
+        ({"ratelimit-reset": "1700000005", "ratelimit-remaining": "9"}, None),
+    ],
+)
+def test_the_wait_that_an_answer_names(headers, expected):
+    assert retry_after_s(headers, now_s=NOW_S) == expected
+
+
+async def test_idempotent_calls_are_repeated_and_posts_are_not(make_settings, free_server):
+    from hookyard.gitlab.client import open_client
+
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["method"])
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    settings = make_settings(GL_URL=await free_server(app), HOOKYARD_GITLAB_WAIT_S=1)
+    async with open_client(settings) as client:
+        api = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=lambda: NOW_S)
+        for call in (api.getitem("/x"), api.post("/x", data=json.loads("{}"))):
+            with pytest.raises(GitLabBroken):
+                await call
+    assert seen == ["GET", "GET", "GET", "POST"]
+
+
+API = "https://gitlab.test/sub/api/v4"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"{API}/projects/1/issues?private_token=geheim", "/projects/1/issues"),
+        (f"{API}/projects/group%2Fapp#geheim", "/projects/group%2Fapp"),
+        (f"{API}/" + "x" * 500, "/" + "x" * 198 + "…"),
+        ("https://bot:geheim@hooks.elsewhere.test/services/geheim", "hooks.elsewhere.test"),
+        ("https://[", "?"),
+    ],
+)
+def test_what_a_log_shows_of_an_address_holds_no_secret(url, shown):
+    assert shown_path(url, api_url=API) == shown
+
+
+async def test_each_call_is_logged_and_counted_with_its_answer(gitlab, make_settings, capsys):
+    logs.configure("worker", log_format="json")
+    figures = Figures()
+    metrics = GitLabMetrics(figures)
+    limit = {"RateLimit-Limit": "600", "RateLimit-Remaining": "598"}
+    gitlab.answers = [httpx.Response(200, json={}, headers=limit), httpx.Response(404)]
+
+    def lost(_request):
+        raise httpx.ConnectError("gone")
+
+    settings = make_settings(GL_URL="http://gitlab.test", GL_ACCESS_TOKEN="geheim")
+    for answering in (gitlab, gitlab, lost):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answering)) as client:
+            api = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=lambda: NOW_S, metrics=metrics)
+            with contextlib.suppress(BadRequest, httpx.ConnectError):
+                await api.post("/projects/1/issues?private_token=geheim", data={"title": "geheim"})
+    told = capsys.readouterr().err
+    assert "geheim" not in told
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [(line["method"], line["path"], line["status"]) for line in lines] == [
+        ("POST", "/projects/1/issues", 200),
+        ("POST", "/projects/1/issues", 404),
+        ("POST", "/projects/1/issues", None),
+    ]
+    text = figures.text().decode()
+    for line in (
+        'hookyard_worker_gitlab_answers_total{status="200"} 1.0',
+        'hookyard_worker_gitlab_answers_total{status="404"} 1.0',
+        'hookyard_worker_gitlab_answers_total{status="none"} 1.0',
+        'hookyard_worker_gitlab_call_seconds_count{method="POST"} 3.0',
+        "hookyard_worker_gitlab_rate_limit_limit 600.0",
+        "hookyard_worker_gitlab_rate_limit_remaining 598.0",
+    ):
+        assert line in text.splitlines()

@@ -1,0 +1,107 @@
+"""The retry decision, as one table."""
+
+from __future__ import annotations
+
+import http
+
+import httpx
+import pytest
+from gidgetlab.exceptions import BadRequest, GitLabBroken, InvalidField, RateLimitExceeded
+from gidgetlab.sansio import RateLimit
+
+from hookyard import GiveUp, Policy, RetryAfter
+from hookyard.gitlab.client import TooManyRequests, error_for
+from hookyard.host.retry import Again, Limits, Stop, backoff_s, decide
+
+LIMITS = Limits(tries=8, backoff_s=5, max_backoff_s=10_800)
+NOW_S = 1_000_000.0
+
+
+def too_many(seconds):
+    error = TooManyRequests(http.HTTPStatus.TOO_MANY_REQUESTS, "slow down")
+    error.retry_after_s = seconds
+    return error
+
+
+def answered(status):
+    request = httpx.Request("GET", "http://gitlab.test")
+    return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, request=request))
+
+
+CASES = [
+    ("an ordinary error waits the backoff", ValueError("x"), {}, Again(delay_s=5.0)),
+    ("three times as long each run", ValueError("x"), {"attempt": 3}, Again(delay_s=45.0)),
+    ("the last try is the last", ValueError("x"), {"attempt": 8}, Stop(because="no tries left after 8")),
+    (
+        "a handler's own tries win",
+        ValueError("x"),
+        {"policy": Policy(tries=1)},
+        Stop(because="no tries left after 1"),
+    ),
+    ("a handler's own backoff wins", ValueError("x"), {"policy": Policy(backoff_s=0.5)}, Again(delay_s=0.5)),
+    ("giving up is final", GiveUp("no"), {}, Stop(because="the handler gave up")),
+    ("RetryAfter is kept to", RetryAfter(90), {}, Again(delay_s=90.0)),
+    ("RetryAfter counts as a try", RetryAfter(90), {"attempt": 8}, Stop(because="no tries left after 8")),
+    ("GitLab's Retry-After is kept to", too_many(120.0), {}, Again(delay_s=120.0)),
+    (
+        "a 429 that names no wait backs off",
+        BadRequest(http.HTTPStatus.TOO_MANY_REQUESTS),
+        {},
+        Again(delay_s=5.0),
+    ),
+    (
+        "a used-up rate limit waits for its reset",
+        RateLimitExceeded(RateLimit(limit=1, remaining=0, reset_epoch=NOW_S + 30)),
+        {},
+        Again(delay_s=30.0),
+    ),
+    (
+        "404 is final",
+        BadRequest(http.HTTPStatus.NOT_FOUND),
+        {},
+        Stop(because="an answer of 404 is not mended by asking again"),
+    ),
+    (
+        "422 is final",
+        InvalidField(None, "no"),
+        {},
+        Stop(because="an answer of 422 is not mended by asking again"),
+    ),
+    ("a conflict may pass", BadRequest(http.HTTPStatus.CONFLICT), {}, Again(delay_s=5.0)),
+    ("500 may pass", GitLabBroken(http.HTTPStatus.INTERNAL_SERVER_ERROR), {}, Again(delay_s=5.0)),
+    ("a proxy's 520 may pass", error_for(520, {}, b"", now_s=NOW_S), {}, Again(delay_s=5.0)),
+    (
+        "httpx's own 403 is final",
+        answered(403),
+        {},
+        Stop(because="an answer of 403 is not mended by asking again"),
+    ),
+    ("httpx's own 503 may pass", answered(503), {}, Again(delay_s=5.0)),
+    ("no connection may pass", httpx.ConnectError("refused"), {}, Again(delay_s=5.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "given", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_decision(error, given, expected):
+    facts = {"attempt": 1, "policy": Policy(), "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S, **given}
+    assert decide(error, **facts) == expected
+
+
+def test_the_jitter_is_full():
+    given = {"attempt": 2, "policy": Policy(), "limits": LIMITS, "now_s": NOW_S}
+    assert decide(ValueError(), jitter=0.0, **given) == Again(delay_s=0.0)
+    assert decide(ValueError(), jitter=0.5, **given) == Again(delay_s=7.5)
+
+
+def test_the_backoff_is_bounded_however_often_it_failed():
+    assert backoff_s(8, first_s=5, max_s=10_800) == 10_800
+    assert backoff_s(10_000, first_s=5, max_s=10_800) == 10_800
+
+
+def test_a_named_time_that_is_over_is_now_and_one_beyond_a_day_is_a_day():
+    given = {"attempt": 1, "policy": Policy(), "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
+    past = RateLimitExceeded(RateLimit(limit=1, remaining=0, reset_epoch=NOW_S - 30))
+    assert decide(past, **given) == Again(delay_s=0.0)
+    assert decide(too_many(10**9), **given) == Again(delay_s=86_400.0)

@@ -1,0 +1,89 @@
+"""What a delivery is: its id, and where its handlers stand after some tries."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookyard.ledger.records import (
+    DELIVERY_ID,
+    ERROR_LIMIT,
+    FINISHED,
+    WAITING,
+    Ending,
+    Outcome,
+    Record,
+    Result,
+    Standing,
+    State,
+    Try,
+    one_line,
+)
+from tests.fakes import a_delivery
+
+
+def outcome(handler, result, *, attempt=1, final=False):
+    return Outcome(handler=handler, result=result, attempt=attempt, started_ms=1, took_ms=1, final=final)
+
+
+def a_try(number, *outcomes, carried=(), ending=Ending.SETTLED):
+    return Try(number=number, worker="w", started_ms=1, ending=ending, outcomes=outcomes, carried=carried)
+
+
+def record(*history, **changed):
+    return Record(delivery=a_delivery(), state=State.RETRYING, history=history, **changed)
+
+
+@pytest.mark.parametrize("good", ["a", "9", "f5e5f430-f57b-4e6e-9fac-d9128cd7232f", "a.b_c~d-e", "x" * 128])
+def test_an_id_is_what_neither_redis_nor_shell_nor_url_would_change(good):
+    assert DELIVERY_ID.fullmatch(good)
+
+
+@pytest.mark.parametrize("bad", ["", "-a", ".a", "_a", "a:b", "a b", "a/b", "a\n", "é", "٣", "x" * 129])
+def test_nothing_else_is_an_id(bad):
+    assert not DELIVERY_ID.fullmatch(bad)
+
+
+def test_every_state_is_finished_waiting_or_running():
+    assert set(State) == FINISHED | WAITING | {State.RUNNING}
+    assert not FINISHED & WAITING
+
+
+def test_handlers_stand_where_their_latest_try_left_them():
+    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True), outcome("b", Result.FAILED))
+    carried = tuple(standing for name, standing in first.standings().items() if name != "b")
+    second = a_try(2, outcome("b", Result.TIMED_OUT, attempt=2), carried=carried)
+    standings = record(first, second).standings()
+    assert standings == {
+        "a": Standing(handler="a", result=Result.SUCCEEDED, number=1, attempt=1, final=True),
+        "b": Standing(handler="b", result=Result.TIMED_OUT, number=2, attempt=2, final=False),
+    }
+
+
+def test_a_try_that_died_before_it_wrote_anything_changes_nothing():
+    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True))
+    assert record(first, a_try(2, ending=Ending.DIED)).standings() == first.standings()
+    assert record().standings() == {}
+
+
+def test_a_success_counts_until_a_replay_asks_for_all():
+    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True), outcome("b", Result.FAILED))
+    assert record(first).succeeded_handlers() == {"a"}
+    assert record(first, done_from=2).succeeded_handlers() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("  two\n\tlines \r\n", "two lines"),
+        ("x" * ERROR_LIMIT, "x" * ERROR_LIMIT),
+        ("x" * (ERROR_LIMIT + 1), "x" * (ERROR_LIMIT - 1) + "…"),
+        ("half a pair: \ud83d", "half a pair: \\ud83d"),
+        ("ünïcode 𝄞", "ünïcode 𝄞"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_one_line_is_one_that_can_be_stored_and_shown(text, line):
+    assert one_line(text) == line
+    assert len(one_line(text).encode()) >= len(line)

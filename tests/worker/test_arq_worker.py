@@ -1,0 +1,132 @@
+"""Stock arq: its own worker, its own command, with our function."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+from arq.jobs import Job, JobStatus
+from arq.worker import Worker
+
+from hookyard.ledger import keys
+from hookyard.ledger.records import State
+from hookyard.redis import arq_serializer
+from tests.fakes import a_delivery, until
+from tests.processes import ROOT
+from worker.arq_worker import redis_settings, worker_settings
+
+BOT = """
+from gidgetlab.routing import Router
+router = Router()
+runs = []
+
+@router.register("Push Hook")
+async def push(event, gl):
+    runs.append(event.data)
+    if event.data.get("fails") and len([run for run in runs if run == event.data]) < 3:
+        raise ValueError("not yet")
+"""
+
+
+@pytest.fixture
+def bot(tmp_path, monkeypatch):
+    (tmp_path / "stock_bot.py").write_text(BOT)
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("stock_bot", None)
+    return {"HOOKYARD_HANDLERS": "stock_bot:router", "HOOKYARD_RETRY_BASE_S": 0.05}
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own
+async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listing):
+    for number in range(20):
+        await ledger.accept(a_delivery(f"d-{number}", data={"fails": number % 5 == 0, "number": number}))
+    assert await Job("d-1", ledger.redis, _queue_name=ledger.names.queue).status() is JobStatus.queued
+    worker = Worker(
+        **worker_settings(make_settings(**bot)), burst=True, poll_delay=0.02, handle_signals=False
+    )
+    await asyncio.wait_for(worker.async_run(), 30)
+    await worker.close()
+    stats = await listing.stats()
+    assert stats.states[State.SUCCEEDED] == 20
+    assert len((await listing.get("d-5")).history) == 3
+
+
+async def test_a_stock_worker_leaves_another_workers_delivery_alone(make_settings, bot, ledger, listing):
+    await ledger.accept(a_delivery("d-1", data={}))
+    claims = await ledger.claim(worker="other", limit=1, lease_ms=60_000, max_deaths=3)
+    await ledger.redis.zadd(ledger.names.queue, {"d-1": 1}, xx=True)  # as if it had looked a moment before
+    await ledger.redis.delete("arq:in-progress:d-1")
+    await ledger.redis.zadd(ledger.names.queue, {"d-1": claims.now_ms + 60_000}, xx=True)
+    from worker.arq_worker import process_delivery, shut_down, start_up
+
+    context = {"settings": make_settings(**bot)}
+    await start_up(context)
+    try:
+        with pytest.raises(Exception, match="Retry defer"):
+            await process_delivery(context, "d-1")
+    finally:
+        await shut_down(context)
+    record = await listing.get("d-1")
+    assert (record.state, record.claims) == (State.RUNNING, 1)
+
+
+async def test_arqs_own_command_runs_it(processes, bot, ledger, listing):
+    (processes.directory / "stock_bot.py").write_text(BOT)
+    processes.environment |= {name: str(value) for name, value in bot.items()}
+    await ledger.accept(a_delivery("d-1", data={}))
+    processes.start("-m", "arq", "worker.arq_worker.WorkerSettings", name="arq")
+
+    async def succeeded():
+        return (await listing.get("d-1")).state is State.SUCCEEDED
+
+    await until(succeeded)
+
+
+def test_arqs_own_command_says_what_is_wrong_with_the_settings(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "arq", "worker.arq_worker.WorkerSettings"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "HOOKYARD_SLOTS": "none", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "HOOKYARD_SLOTS=none" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_jobs_are_in_arqs_format_without_pickle():
+    job = arq_serializer.deserialize(keys.job_bytes("d-1", 5))
+    assert json.loads(json.dumps(job)) == {"t": None, "f": "process_delivery", "a": ["d-1"], "k": {}, "et": 5}
+
+
+def test_a_sentinel_url_is_read_for_arq():
+    settings = redis_settings("redis+sentinel://:pw@a:1,b:2/mymaster/3")
+    assert (settings.host, settings.sentinel, settings.database) == ([("a", 1), ("b", 2)], True, 3)
+
+
+async def test_losing_the_lease_leaves_the_delivery_in_the_queue(make_settings, bot, ledger, listing):
+    """Any ending but arq's ``Retry`` would take another worker's delivery out of it, for good."""
+    from worker.arq_worker import process_delivery, shut_down, start_up
+
+    await ledger.accept(a_delivery("d-1", data={}))
+    context = {"settings": make_settings(**bot)}
+    await start_up(context)
+    leases = context["parts"].leases
+    leases.surely_holds = lambda *_: False  # as after a pause, and another worker has claimed it since
+
+    async def lost(*_args):
+        return False
+
+    object.__setattr__(context["parts"].dispatcher, "note", lost)
+    try:
+        with pytest.raises(Exception, match="Retry defer"):
+            await process_delivery(context, "d-1")
+    finally:
+        await shut_down(context)
+    assert (await listing.get("d-1")).due_ms is not None

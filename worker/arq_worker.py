@@ -1,0 +1,127 @@
+"""The way to run deliveries with arq's own worker: ``arq worker.arq_worker.WorkerSettings``.
+
+The one module that reads settings when it is imported, because arq's command wants it so. Stock arq
+claims one job at a time and polls; records, leases and outcomes are the same, and both kinds of
+worker may run side by side.
+
+Stock arq must never finish a delivery's job itself: its clean-up is not atomic with the record, and
+could remove what an operator has replayed a moment before. So the function ends in arq's ``Retry``,
+by which arq leaves queue and job alone (its log then says "retrying job in 0.00s"); the ledger has
+settled them by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from arq.connections import RedisSettings
+from arq.worker import Retry, func
+
+from hookyard.host.invoke import log_context
+from hookyard.host.routing import load_router_or_exit
+from hookyard.ledger import heartbeats, keys
+from hookyard.redis import arq_serializer
+from hookyard.redis.client import close, parse_sentinel_url, stop
+from hookyard.settings.settings import Settings, load_or_exit
+from hookyard.telemetry import logs
+from hookyard.telemetry.redis_outage import Outage
+from worker.app import Parts, make_parts, worker_name
+from worker.running import Running
+
+log = structlog.get_logger("worker")
+
+_FOR_EVER = 10**9
+
+
+async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
+    """Run one delivery as an arq job: claim it by its id, run its handlers, settle it.
+
+    :raises Retry: always, but when there is no such delivery and arq may clear its job away.
+    """
+    parts, settings, running = ctx["parts"], ctx["settings"], ctx["running"]
+    try:
+        since = time.monotonic()
+        claims = await parts.ledger.claim(
+            worker=ctx["name"], limit=1, max_deaths=settings.max_deaths, only=delivery_id
+        )
+        if claims.foreign:
+            return
+        for unreadable in claims.unreadable:
+            await running.refuse(unreadable)
+        for record in claims.records:
+            running.begin(record, since=since)
+            await running.run(record)
+    except Exception as exc:
+        # any other ending than Retry would have arq take the delivery out of the queue
+        log.exception("a delivery's job failed", delivery_id=delivery_id)
+        raise Retry from exc
+    raise Retry
+
+
+async def start_up(ctx: dict[str, Any]) -> None:
+    """Open what the function needs."""
+    settings: Settings = ctx["settings"]
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
+    ctx["name"] = worker_name()
+    ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
+    parts: Parts = ctx["parts"]
+    ctx["running"] = Running(
+        parts.ledger,
+        parts.dispatcher,
+        parts.leases,
+        max_deaths=settings.max_deaths,
+        outage=Outage(log, parts.metrics.redis_away),
+        may_stop=lambda: False,
+    )
+    parts.leases.start()
+    ctx["saying"] = asyncio.create_task(heartbeats.keep_saying(parts.ledger, ctx["name"]))
+
+
+async def shut_down(ctx: dict[str, Any]) -> None:
+    """Close it."""
+    await stop(ctx["saying"])
+    await asyncio.to_thread(ctx["parts"].leases.stop)
+    await ctx["parts"].close()
+    await close(ctx["parts"].ledger.redis)
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Return *url* as arq wants it."""
+    if not url.startswith("redis+sentinel://"):
+        return RedisSettings.from_dsn(url)
+    found = parse_sentinel_url(url)
+    return RedisSettings(
+        host=list(found.addresses),
+        sentinel=True,
+        sentinel_master=found.master,
+        database=found.db,
+        username=found.username,
+        password=found.password,
+    )
+
+
+def worker_settings(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of a stock ``arq.Worker`` that runs deliveries."""
+    return {
+        "functions": [func(process_delivery, name=keys.FUNCTION, max_tries=_FOR_EVER, timeout=_FOR_EVER)],
+        "queue_name": keys.Names(prefix=settings.prefix).queue,
+        "redis_settings": redis_settings(settings.redis_url),
+        "on_startup": start_up,
+        "on_shutdown": shut_down,
+        "max_jobs": settings.slots,
+        "keep_result": 0,
+        "job_completion_wait": round(settings.drain_s),
+        "job_serializer": arq_serializer.serialize,
+        "job_deserializer": arq_serializer.deserialize,
+        "ctx": {"settings": settings},
+    }
+
+
+def __getattr__(name: str) -> dict[str, Any]:
+    """Read the settings when arq's command asks for ``WorkerSettings`` (PEP 562), not for every import."""
+    if name != "WorkerSettings":
+        raise AttributeError(name)
+    return worker_settings(load_or_exit())
