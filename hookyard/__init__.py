@@ -3,10 +3,10 @@
 This is the only module of Hookyard's that a bot imports, and nothing in it needs the rest, so a
 bot's own tests run without Redis:
 
-    from hookyard import GiveUp, RetryAfter, policy, running_delivery
+    from hookyard import GiveUp, RetryAfter, policy, current_delivery
 
     @router.register("Issue Hook", action="open")
-    @policy(timeout=10, tries=3)
+    @policy(timeout=10, max_attempts=3)
     async def greet(event, gl): ...
 
 A handler that uses none of it is an ordinary gidgetlab handler and runs just as well.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "CurrentDelivery",
     "GiveUp",
     "Policy",
     "RetryAfter",
-    "RunningDelivery",
-    "as_running",
+    "as_current",
+    "current_delivery",
     "policy",
     "policy_of",
-    "running_delivery",
 ]
 
 AnyHandler = TypeVar("AnyHandler", bound="Callable[..., Any]")
@@ -46,9 +46,9 @@ class GiveUp(Exception):
 
 
 class RetryAfter(Exception):
-    """Raised by a handler that wants its next try after *seconds*, whatever the backoff would be.
+    """Raised by a handler that wants its next attempt after *seconds*, whatever the backoff would be.
 
-    It counts as one of the handler's tries.
+    It counts as one of the handler's attempts.
 
     :param seconds: at least 0; fractions are allowed.
     :raises ValueError: when *seconds* is negative or not finite.
@@ -67,7 +67,7 @@ class Policy:
     """How one handler is run and retried; ``None`` stands for the worker's own setting."""
 
     timeout_s: float | None = None
-    tries: int | None = None
+    max_attempts: int | None = None
     backoff_s: float | None = None
 
 
@@ -75,25 +75,25 @@ _NO_POLICY = Policy()
 
 
 def policy(
-    *, timeout: float | None = None, tries: int | None = None, backoff: float | None = None
+    *, timeout: float | None = None, max_attempts: int | None = None, backoff: float | None = None
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Say how a handler is run; the handler itself stays the same object.
 
     :param timeout: seconds that one run may take (``HOOKYARD_HANDLER_TIMEOUT_S`` otherwise).
-    :param tries: how often it is run before it is given up (``HOOKYARD_TRIES`` otherwise).
-    :param backoff: seconds of the first backoff, times 3 each try (``HOOKYARD_RETRY_BASE_S`` otherwise).
-    :raises ValueError: for a timeout or backoff that is not positive, or fewer than 1 try.
+    :param max_attempts: how often it is run before it is given up (``HOOKYARD_MAX_ATTEMPTS`` otherwise).
+    :param backoff: seconds of the first backoff, times 3 each try (``HOOKYARD_BACKOFF_S`` otherwise).
+    :raises ValueError: for a timeout or backoff that is not positive, or fewer than 1 run.
     """
     if timeout is not None and not timeout > 0:
         message = f"policy(timeout={timeout!r}): seconds, more than 0"
         raise ValueError(message)
-    if tries is not None and tries < 1:
-        message = f"policy(tries={tries!r}): at least 1"
+    if max_attempts is not None and max_attempts < 1:
+        message = f"policy(max_attempts={max_attempts!r}): at least 1"
         raise ValueError(message)
     if backoff is not None and not backoff > 0:
         message = f"policy(backoff={backoff!r}): seconds, more than 0"
         raise ValueError(message)
-    chosen = Policy(timeout_s=timeout, tries=tries, backoff_s=backoff)
+    chosen = Policy(timeout_s=timeout, max_attempts=max_attempts, backoff_s=backoff)
 
     def mark(handler: AnyHandler) -> AnyHandler:
         setattr(handler, _POLICY_ATTRIBUTE, chosen)
@@ -109,26 +109,26 @@ def policy_of(handler: Callable[..., Any]) -> Policy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunningDelivery:
+class CurrentDelivery:
     """The delivery whose handler is running, as far as a handler has business with it.
 
-    ``try_number`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
+    ``attempt`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
     ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``log`` is a
     structlog logger that already carries the delivery's id, try and handler.
     """
 
     id: str
-    try_number: int
+    attempt: int
     handler: str
     received_ms: int
     event_uuid: str | None = None
     log: Any = field(default=None, compare=False, repr=False)
 
 
-_running: ContextVar[RunningDelivery | None] = ContextVar("hookyard_running_delivery", default=None)
+_running: ContextVar[CurrentDelivery | None] = ContextVar("hookyard_current_delivery", default=None)
 
 
-def running_delivery() -> RunningDelivery:
+def current_delivery() -> CurrentDelivery:
     """Return the delivery that the calling handler runs for.
 
     Works in coroutines, the tasks that they start, and plain ``def`` handlers.
@@ -138,14 +138,14 @@ def running_delivery() -> RunningDelivery:
     found = _running.get()
     if found is None:
         message = (
-            "no delivery is running here: running_delivery() works inside a handler that the worker runs"
+            "no delivery is running here: current_delivery() works inside a handler that the worker runs"
         )
         raise LookupError(message)
     return found
 
 
 @contextmanager
-def as_running(delivery: RunningDelivery) -> Iterator[None]:
+def as_current(delivery: CurrentDelivery) -> Iterator[None]:
     """Make *delivery* the running one inside the block: what the worker does, and a handler's test may do."""
     token = _running.set(delivery)
     try:

@@ -41,9 +41,9 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authentic:
-    """It is GitLab's; ``vouched_by`` names the secret that says so, e.g. ``secret token 1 (…9f86)``."""
+    """It is GitLab's; ``authenticated_by`` names the secret that says so, e.g. ``secret token 1 (…9f86)``."""
 
-    vouched_by: str
+    authenticated_by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ def check(
     if keys.signing_keys and b"webhook-signature" in headers:
         return _check_signature(headers, body, keys, now_s)
     if not keys.secret_tokens and not keys.signing_keys:
-        return Authentic(vouched_by=UNAUTHENTICATED)
+        return Authentic(authenticated_by=UNAUTHENTICATED)
     token = headers.get(b"x-gitlab-token")
     if token is None:
         return NotAuthentic(
@@ -97,7 +97,7 @@ def check(
     found = _first_match(keys.secret_tokens, lambda secret: hmac.compare_digest(secret, token))
     if found is None:
         return NotAuthentic(reason="wrong_token", detail="the X-Gitlab-Token is not one of ours")
-    return Authentic(vouched_by=found)
+    return Authentic(authenticated_by=found)
 
 
 def sign(key: bytes, *, message_id: bytes, timestamp: bytes, body: bytes) -> bytes:
@@ -138,7 +138,7 @@ def _check_signature(
             reason="stale",
             detail=f"the webhook-timestamp is more than {keys.tolerance_s} s away from this machine's clock",
         )
-    return Authentic(vouched_by=found)
+    return Authentic(authenticated_by=found)
 
 
 def _first_match(keys: tuple[Key, ...], matches: Callable[[bytes], bool]) -> str | None:

@@ -167,7 +167,7 @@ class Receiver:
         delivery = reception.receive(
             headers,
             body,
-            vouched_by=proof.vouched_by,
+            authenticated_by=proof.authenticated_by,
             received_ms=int(now_s * 1000),
             fresh_id=lambda: str(uuid.uuid4()),
         )

@@ -65,7 +65,7 @@ def receive(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    vouched_by: str,
+    authenticated_by: str,
     received_ms: int,
     fresh_id: Callable[[], str],
 ) -> Delivery | Rejected:
@@ -102,7 +102,7 @@ def receive(
         headers={kept: headers[kept][:_HEADER_LIMIT] for kept in KEPT_HEADERS if headers.get(kept)},
         project=project,
         object=thing,
-        vouched_by=vouched_by,
+        authenticated_by=authenticated_by,
         trace=_traceparent(headers.get("traceparent")),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hookyard.cli.output.times import span
-from hookyard.ledger.records import FINISHED, Outcome, Record, Result, State
+from hookyard.ledger.records import FINISHED, Attempt, Outcome, Record, State
 from pytest_hookyard.story import story
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class Delivered:
         return self.record.state
 
     @property
-    def tries(self) -> int:
+    def runs(self) -> int:
         """How often it was run."""
-        return self.record.tries
+        return self.record.runs
 
     @property
     def error(self) -> str | None:
@@ -65,24 +65,24 @@ class Delivered:
         return self.record.error
 
     @property
-    def outcomes(self) -> dict[str, Outcome]:
+    def attempts(self) -> dict[str, Attempt]:
         """What each handler came to the last time it ran, by its name ``module:qualname``."""
-        return {outcome.handler: outcome for one_try in self.record.history for outcome in one_try.outcomes}
+        return {attempt.handler: attempt for run in self.record.history for attempt in run.attempts}
 
-    def outcome_of(self, handler: str) -> Outcome:
-        """One handler's: ``result``, ``attempt`` (how often it ran), ``error``, ``traceback``.
+    def attempt_of(self, handler: str) -> Attempt:
+        """One handler's: ``outcome``, ``number`` (how often it ran), ``error``, ``traceback``.
 
         :param handler: its whole name, or the function's alone.
         :raises LookupError: when none of that name ran, or several did.
         """
         found = [
             outcome
-            for name, outcome in self.outcomes.items()
+            for name, outcome in self.attempts.items()
             if handler in {name, name.rpartition(":")[2], name.rpartition(".")[2]}
         ]
         if len(found) != 1:
             raise LookupError(
-                f"{len(found) or 'none'} of the handlers is {handler}: {', '.join(self.outcomes)}"
+                f"{len(found) or 'none'} of the handlers is {handler}: {', '.join(self.attempts)}"
             )
         return found[0]
 
@@ -93,14 +93,14 @@ class Delivered:
 
     def __repr__(self) -> str:
         """Return what an assertion that fails should show."""
-        handlers = "; ".join(_in_short(outcome) for outcome in self.outcomes.values())
+        handlers = "; ".join(_in_short(attempt) for attempt in self.attempts.values())
         return f"<{self.event} {self.state}{f': {handlers}' if handlers else ''}>"
 
 
-def is_done(record: Record, *, tries: int | None) -> bool:
+def is_done(record: Record, *, runs: int | None) -> bool:
     """Return whether a record says what was waited for: its end, or that it was tried so often."""
     return record.state in FINISHED or (
-        tries is not None and record.state is State.RETRYING and record.tries >= tries
+        runs is not None and record.state is State.RETRYING and record.runs >= runs
     )
 
 
@@ -122,13 +122,13 @@ def why_not_done(record: Record, calls: Sequence[RecordedCall], *, waited_s: flo
     text = f"not done after {span(waited_s * 1000)}"
     if wait_ms > 0:
         text += (
-            f", and not run again for {span(wait_ms)} (deliver(…, tries={record.tries}) returns before that)"
+            f", and not run again for {span(wait_ms)} (deliver(…, runs={record.runs}) returns before that)"
         )
     return f"{text}\n\n{story(record, made_for(record, calls, or_nameless=False))}"
 
 
-def _in_short(outcome: Outcome) -> str:
-    text = f"{outcome.handler} {outcome.result}"
-    if outcome.result is Result.SUCCEEDED:
+def _in_short(attempt: Attempt) -> str:
+    text = f"{attempt.handler} {attempt.outcome}"
+    if attempt.outcome is Outcome.SUCCEEDED:
         return text
-    return f"{text} (run {outcome.attempt}): {outcome.error}"
+    return f"{text} (attempt {attempt.number}): {attempt.error}"

@@ -47,7 +47,7 @@ class Deliver:
         *,
         amend: Mapping[str, object] | None = None,
         delivery_id: str | None = None,
-        tries: int | None = None,
+        runs: int | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Delivered:
         """Send *what* and return what became of it.
@@ -57,8 +57,8 @@ class Deliver:
         :param event: ``X-Gitlab-Event``, such as ``Issue Hook``, where *what* does not tell it.
         :param amend: changes of the body, such as ``{"object_attributes.title": "Leak"}``.
         :param delivery_id: the same as before sends the same delivery again.
-        :param tries: come back when it was tried so often, done or not.
-        :param timeout_s: how long it may take, with all its tries.
+        :param runs: come back when it was tried so often, done or not.
+        :param timeout_s: how long it may take, with all its runs.
         :raises NotDoneError: when it takes longer, telling the story so far.
         :raises RefusedError: when the ingress does not take it.
         """
@@ -68,7 +68,7 @@ class Deliver:
             orders = [f"{path}={json.dumps(value)}" for path, value in amend.items()]
             body = amended(json.loads(body) if isinstance(body, bytes) else body, orders)
         ids = DeliveryIds(delivery=delivery_id or str(uuid4()), event=str(uuid4()), request=str(uuid4()))
-        return self._wait(self._send_and_wait(name, body, ids, tries, timeout_s), timeout_s=timeout_s)
+        return self._wait(self._send_and_wait(name, body, ids, runs, timeout_s), timeout_s=timeout_s)
 
     def again(self, delivered: Delivered, *, timeout_s: float = TIMEOUT_S) -> Delivered:
         """Have all its handlers run once more, as after a crash: a second run should do no harm."""
@@ -103,7 +103,7 @@ class Deliver:
         return event, what
 
     async def _send_and_wait(
-        self, event: str, body: object, ids: DeliveryIds, tries: int | None, timeout_s: float
+        self, event: str, body: object, ids: DeliveryIds, runs: int | None, timeout_s: float
     ) -> Delivered:
         hookyard = self._hookyard
         earlier = _ids(hookyard.gitlab.calls)
@@ -120,13 +120,13 @@ class Deliver:
             answer = await post(client, hookyard.url, sent, content)
         if not answer.ok:
             raise RefusedError(f"the ingress did not take it: {_in_words(answer.ending)}")
-        record = await hookyard.finished(ids.delivery, tries=tries, timeout_s=timeout_s)
+        record = await hookyard.finished(ids.delivery, runs=runs, timeout_s=timeout_s)
         return self._delivered(record, earlier)
 
     async def _replay_and_wait(self, delivery_id: str, timeout_s: float) -> Delivered:
         earlier = _ids(self._hookyard.gitlab.calls)
         await self._hookyard.replay(delivery_id)
-        record = await self._hookyard.finished(delivery_id, tries=None, timeout_s=timeout_s)
+        record = await self._hookyard.finished(delivery_id, runs=None, timeout_s=timeout_s)
         return self._delivered(record, earlier)
 
     def _delivered(self, record: Record, earlier: set[int]) -> Delivered:

@@ -76,7 +76,7 @@ def hookyard_router(pytestconfig: pytest.Config) -> Router:
 
 @pytest.fixture
 def hookyard_settings() -> Mapping[str, object]:
-    """Settings that differ from the tests' own, e.g. ``{"HOOKYARD_TRIES": 2}``. Override it to change any."""
+    """Settings that differ from the tests', e.g. ``{"HOOKYARD_MAX_ATTEMPTS": 2}``. Override to change any."""
     return {}
 
 

@@ -93,12 +93,12 @@ class RunningHookyard:
             text = f"{exc}\n\n{self._stage.worker.handlers()}".rstrip()
         raise NotDoneError(text)
 
-    async def finished(self, delivery_id: str, *, tries: int | None, timeout_s: float) -> Record:
+    async def finished(self, delivery_id: str, *, runs: int | None, timeout_s: float) -> Record:
         """Return a delivery's record once it is done; for :meth:`wait`.
 
         Redis tells of every change of the record, so nothing is waited for longer than it takes.
 
-        :param tries: so many tries count as done, too.
+        :param runs: so many runs count as done, too.
         :raises NotDoneError: when it is not in time, at once where its next run is due only later.
         """
         since = time.monotonic()
@@ -108,7 +108,7 @@ class RunningHookyard:
                 record = await self._listing.get(delivery_id)
                 if record is None:
                     raise LookupError(f"there is no delivery {delivery_id}: has it been discarded?")
-                if is_done(record, tries=tries):
+                if is_done(record, runs=runs):
                     return record
                 if self._working.done():
                     raise RuntimeError("the worker has ended") from self._working.exception()
@@ -133,9 +133,7 @@ class RunningHookyard:
         while True:
             await self.gitlab.settled()
             ids = (await self._listing.all_ids(Filter()))[::-1]
-            records = [
-                await self.finished(one, tries=None, timeout_s=until - time.monotonic()) for one in ids
-            ]
+            records = [await self.finished(one, runs=None, timeout_s=until - time.monotonic()) for one in ids]
             if ids == before:  # handlers act through the API, and so may have made the emulator send more
                 calls = self.gitlab.calls
                 return [

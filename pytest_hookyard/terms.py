@@ -18,8 +18,8 @@ _OF_TESTS: Final[Mapping[str, object]] = {
     "GL_SECRET": SECRET_TOKEN,
     "GL_SIGNING_TOKEN": SIGNING_TOKEN,
     "GL_ACCESS_TOKEN": "glpat-tests-only",
-    "HOOKYARD_RETRY_BASE_S": 0.02,
-    "HOOKYARD_RETRY_MAX_S": 0.1,
+    "HOOKYARD_BACKOFF_S": 0.02,
+    "HOOKYARD_MAX_BACKOFF_S": 0.1,
     "HOOKYARD_HANDLER_TIMEOUT_S": 5.0,
     "HOOKYARD_DRAIN_S": 0.0,
 }

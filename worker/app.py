@@ -86,11 +86,13 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
         make_gl=lambda uuid: DeliveryGitLabAPI(
             client, settings, event_uuid=uuid, clock=time.time, metrics=metrics.gitlab
         ),
-        note=ledger.note,
+        checkpoint=ledger.checkpoint,
         leases=leases,
         terms=Terms(
             limits=Limits(
-                tries=settings.tries, backoff_s=settings.retry_base_s, max_backoff_s=settings.retry_max_s
+                max_attempts=settings.max_attempts,
+                backoff_s=settings.backoff_s,
+                max_backoff_s=settings.max_backoff_s,
             ),
             timeout_s=settings.handler_timeout_s,
             jitter=random.random,
@@ -122,7 +124,7 @@ def make_engine(
         leases=parts.leases,
         slots=settings.slots,
         lease_ms=settings.lease_ms,
-        max_deaths=settings.max_deaths,
+        max_crashes=settings.max_crashes,
         drain_s=settings.drain_s,
         burst=burst,
         handle_signals=handle_signals,

@@ -45,7 +45,7 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
     try:
         since = time.monotonic()
         claims = await parts.ledger.claim(
-            worker=ctx["name"], limit=1, max_deaths=settings.max_deaths, only=delivery_id
+            worker=ctx["name"], limit=1, max_crashes=settings.max_crashes, only=delivery_id
         )
         if claims.foreign:
             return
@@ -72,12 +72,12 @@ async def start_up(ctx: dict[str, Any]) -> None:
         parts.ledger,
         parts.dispatcher,
         parts.leases,
-        max_deaths=settings.max_deaths,
+        max_crashes=settings.max_crashes,
         outage=Outage(log, parts.metrics.redis_away),
         may_stop=lambda: False,
     )
     parts.leases.start()
-    ctx["saying"] = asyncio.create_task(heartbeats.keep_saying(parts.ledger, ctx["name"]))
+    ctx["saying"] = asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]))
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:

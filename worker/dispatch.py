@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hookyard import RunningDelivery
+from hookyard import CurrentDelivery
 from hookyard.gitlab.events import read_event
 from hookyard.host.invoke import Terms, now_ms, run_handler
 from hookyard.ledger.claims import Settlement
-from hookyard.ledger.records import Ending, Outcome, Record, Result, State, Try
+from hookyard.ledger.records import Attempt, Ending, Outcome, Record, Run, State
 from worker.metrics import CUT_OFF
 
 if TYPE_CHECKING:
@@ -43,18 +43,18 @@ class Dispatcher:
 
     finder: Finder
     make_gl: Callable[[str | None], Any]
-    note: Callable[[str, int, Try], Awaitable[bool]]
+    checkpoint: Callable[[str, int, Run], Awaitable[bool]]
     leases: LeaseKeeper
     terms: Terms
     metrics: WorkerMetrics
     worker: str
 
-    def start(self, record: Record) -> Run:
+    def start(self, record: Record) -> ActiveRun:
         """Return the try of a delivery that was just claimed; call its ``finish``."""
-        return Run(self, record)
+        return ActiveRun(self, record)
 
 
-class Run:
+class ActiveRun:
     """A try under way; ``handler`` is the one that runs just now."""
 
     def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
@@ -64,7 +64,7 @@ class Run:
         self._dispatcher = dispatcher
         self._started_ms = now_ms()
         self._before = record.standings()
-        self._outcomes: list[Outcome] = []
+        self._attempts: list[Attempt] = []
 
     async def finish(self) -> Settlement:
         """Run the handlers and return how the try ends.
@@ -87,35 +87,33 @@ class Run:
             await self._run(handler, event, gl)
         return self._conclude([handler.name for handler in handlers])
 
-    def hand_back(self) -> Settlement:
+    def release(self) -> Settlement:
         """Return the settlement that gives the delivery back; what its handlers came to so far is kept."""
-        return self._settlement(State.QUEUED, error=self.record.error, ending=Ending.HANDED_BACK)
+        return self._settlement(State.QUEUED, error=self.record.error, ending=Ending.RELEASED)
 
     async def _run(self, handler: Handler, event: Event, gl: object) -> None:
-        delivery, attempt = self.record.delivery, self._attempt(handler.name)
-        running = RunningDelivery(
+        delivery, number = self.record.delivery, self._next_attempt(handler.name)
+        running = CurrentDelivery(
             id=delivery.id,
-            try_number=attempt,
+            attempt=number,
             handler=handler.name,
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
-            log=structlog.get_logger(
-                "worker", delivery_id=delivery.id, handler=handler.name, try_number=attempt
-            ),
+            log=structlog.get_logger("worker", delivery_id=delivery.id, handler=handler.name, attempt=number),
         )
         await self._make_sure()  # the last thing before it starts
         self.handler = handler
         counted, began = self._dispatcher.metrics.handler(handler.name), time.perf_counter()
         try:
-            outcome = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)
+            attempt = await run_handler(handler, event, gl, running=running, terms=self._dispatcher.terms)
         except asyncio.CancelledError:
             counted.ran(CUT_OFF, time.perf_counter() - began)
             raise
         finally:
             self.handler = None
-        given_up = outcome.final and outcome.result is not Result.SUCCEEDED
-        counted.ran(outcome.result, time.perf_counter() - began, given_up=given_up)
-        self._outcomes.append(outcome)
+        given_up = attempt.final and attempt.outcome is not Outcome.SUCCEEDED
+        counted.ran(attempt.outcome, time.perf_counter() - began, given_up=given_up)
+        self._attempts.append(attempt)
 
     async def _make_sure(self) -> None:
         """Return when all outcomes so far are written down and the lease surely holds.
@@ -126,10 +124,10 @@ class Run:
         :raises LeaseLost: when it is another's.
         """
         delivery_id, claim, leases = self.record.delivery.id, self.record.claims, self._dispatcher.leases
-        written = not self._outcomes
+        written = not self._attempts
         while not (written and leases.surely_holds(delivery_id, claim)):
             since = time.monotonic()
-            written = await self._dispatcher.note(delivery_id, claim, self._try(Ending.RUNNING))
+            written = await self._dispatcher.checkpoint(delivery_id, claim, self._try(Ending.RUNNING))
             if not written:
                 raise LeaseLost
             leases.renewed(delivery_id, claim, since=since)
@@ -141,21 +139,21 @@ class Run:
         standing = self._before.get(name)
         if standing is None:
             return True
-        if standing.result is Result.SUCCEEDED:
-            return standing.number < self.record.done_from
-        if standing.number < self.record.round_from:
+        if standing.outcome is Outcome.SUCCEEDED:
+            return standing.run < self.record.done_from
+        if standing.run < self.record.round_from:
             return True  # a new round: whatever was given up before is tried again
         return not standing.final and (standing.due_ms or 0) <= now_ms()
 
-    def _attempt(self, name: str) -> int:
+    def _next_attempt(self, name: str) -> int:
         standing = self._before.get(name)
-        return standing.attempt + 1 if standing and standing.number >= self.record.round_from else 1
+        return standing.attempt + 1 if standing and standing.run >= self.record.round_from else 1
 
     def _conclude(self, names: list[str]) -> Settlement:
         """Return the delivery's next state, from where each of its handlers stands now."""
         standings = self._try(Ending.SETTLED).standings()
         unfinished = [
-            standing for name in names if (standing := standings[name]).result is not Result.SUCCEEDED
+            standing for name in names if (standing := standings[name]).outcome is not Outcome.SUCCEEDED
         ]
         waits = [standing.due_ms or 0 for standing in unfinished if not standing.final]
         error = self._error()
@@ -165,7 +163,7 @@ class Run:
 
     def _error(self) -> str | None:
         """Return the failures of this try, or what the one before said when nothing failed now."""
-        texts = [f"{outcome.handler}: {outcome.error}" for outcome in self._outcomes if outcome.error]
+        texts = [f"{attempt.handler}: {attempt.error}" for attempt in self._attempts if attempt.error]
         return "; ".join(texts) or self.record.error
 
     def _settlement(
@@ -182,18 +180,18 @@ class Run:
             state=state,
             delay_ms=delay_ms,
             error=None if state is State.SUCCEEDED else error,
-            one_try=self._try(ending),
+            run=self._try(ending),
         )
 
-    def _try(self, ending: Ending) -> Try:
+    def _try(self, ending: Ending) -> Run:
         """Return this try as it stands, with what it did not touch carried on from the one before."""
-        ran = {outcome.handler for outcome in self._outcomes}
-        return Try(
+        ran = {attempt.handler for attempt in self._attempts}
+        return Run(
             number=self.record.claims,
             worker=self._dispatcher.worker,
             started_ms=self._started_ms,
             ended_ms=None if ending is Ending.RUNNING else now_ms(),
             ending=ending,
-            outcomes=tuple(self._outcomes),
+            attempts=tuple(self._attempts),
             carried=tuple(standing for name, standing in self._before.items() if name not in ran),
         )

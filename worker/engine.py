@@ -63,7 +63,7 @@ class Engine(Worker):
         leases: LeaseKeeper,
         slots: int,
         lease_ms: int,
-        max_deaths: int,
+        max_crashes: int,
         drain_s: float,
         cron_jobs: Sequence[CronJob] = (),
         burst: bool = False,
@@ -89,7 +89,7 @@ class Engine(Worker):
         self._leases = leases
         leases.on_lost = self._on_lost
         self._lease_ms = lease_ms
-        self._max_deaths = max_deaths
+        self._max_crashes = max_crashes
         self._next_due: float | None = None  # on the loop's clock
         self._stop_at: float | None = None  # on the loop's clock, once it drains
         self._is_over = False
@@ -98,7 +98,7 @@ class Engine(Worker):
             ledger,
             dispatcher,
             leases,
-            max_deaths=max_deaths,
+            max_crashes=max_crashes,
             outage=self._outage,
             may_stop=self._drain_is_over,
             on_handled=self._wake_up.slot_freed,
@@ -114,7 +114,7 @@ class Engine(Worker):
         self._leases.watchdog = Watchdog(self.loop, blocking=self._blocking_handler)
         self._leases.start()
         watching = asyncio.create_task(self._wake_up.watch(), name="wake-up")
-        saying = asyncio.create_task(heartbeats.keep_saying(self._ledger, self.name), name="presence")
+        saying = asyncio.create_task(heartbeats.beat(self._ledger, self.name), name="presence")
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
         try:
             while not self._is_over and not await self._turn():
@@ -216,8 +216,8 @@ class Engine(Worker):
             claims = await self._ledger.claim(
                 worker=self.name,
                 limit=min(free, CLAIM_LIMIT),
-                max_deaths=self._max_deaths,
-                may_take_suspect=not self._running.has_suspect,
+                max_crashes=self._max_crashes,
+                may_take_quarantined=not self._running.has_quarantined,
             )
             self._start(claims, since)
             if claims.foreign:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from hookyard.gitlab.metrics import GitLabMetrics
-from hookyard.ledger.records import Result, State
+from hookyard.ledger.records import Outcome, State
 from hookyard.telemetry.metrics import Figures, RedisAway, gauge
 
 if TYPE_CHECKING:
@@ -21,22 +21,22 @@ CUT_OFF: Final = "cut off"
 
 _PICKUP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _HANDLER_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_TRY_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.QUEUED)
+_RUN_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.QUEUED)
 
 
 class HandlerMetrics:
     """What one handler's runs came to."""
 
     def __init__(self, metrics: WorkerMetrics, handler: str) -> None:
-        self._runs = {
-            result: metrics.handler_runs.of(handler, result) for result in (*map(str, Result), CUT_OFF)
+        self._attempts = {
+            result: metrics.attempts.of(handler, result) for result in (*map(str, Outcome), CUT_OFF)
         }
-        self._seconds = metrics.handler_seconds.of(handler)
+        self._seconds = metrics.attempt_seconds.of(handler)
         self._given_up = metrics.given_up.of(handler)
 
     def ran(self, result: str, seconds: float, *, given_up: bool = False) -> None:
         """Count a run that has ended."""
-        self._runs[result].add()
+        self._attempts[result].add()
         self._seconds.observe(seconds)
         if given_up:
             self._given_up.add()
@@ -55,23 +55,23 @@ class WorkerMetrics:
             "From a delivery's receipt to its first claim, by the clocks of ingress and worker",
             bounds=_PICKUP_S,
         ).of()
-        tries = figures.counts(
-            "hookyard_worker_tries", "Tries that have ended, by the state the delivery went to", ("state",)
+        runs = figures.counts(
+            "hookyard_worker_runs", "Tries that have ended, by the state the delivery went to", ("state",)
         )
-        self.tries = {state: tries.of(state.value) for state in _TRY_ENDS}
+        self.runs = {state: runs.of(state.value) for state in _RUN_ENDS}
         self.leases_lost = figures.counts(
             "hookyard_worker_leases_lost",
             "Tries that did not count: the delivery was another's by then",
         ).of()
-        self.handler_runs = figures.counts(
-            "hookyard_worker_handler_runs", "Runs of handlers that have ended", ("handler", "result")
+        self.attempts = figures.counts(
+            "hookyard_worker_attempts", "Attempts that have ended", ("handler", "outcome")
         )
         self.given_up = figures.counts(
-            "hookyard_worker_handler_given_up", "Runs after which a handler was given up", ("handler",)
+            "hookyard_worker_attempts_given_up", "Attempts after which a handler was given up", ("handler",)
         )
-        self.handler_seconds = figures.durations(
-            "hookyard_worker_handler_seconds",
-            "How long runs of handlers took",
+        self.attempt_seconds = figures.durations(
+            "hookyard_worker_attempt_seconds",
+            "Duration of attempts",
             ("handler",),
             bounds=_HANDLER_S,
         )

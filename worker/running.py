@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hookyard.ledger.ledger import Ledger
     from hookyard.telemetry.redis_outage import Outage
-    from worker.dispatch import Dispatcher, Run
+    from worker.dispatch import ActiveRun, Dispatcher
     from worker.lease_keeper import LeaseKeeper
 
 log = structlog.get_logger("worker")
@@ -36,7 +36,7 @@ TASK_PREFIX: Final = "delivery "
 class Running:
     """Runs claimed deliveries.
 
-    :param max_deaths: see ``HOOKYARD_MAX_DEATHS``.
+    :param max_crashes: see ``HOOKYARD_MAX_CRASHES``.
     :param on_handled: told when a delivery's handlers have ended and only the settling is left.
     :param may_stop: asked while Redis is away: whether to give up settling.
     """
@@ -47,28 +47,28 @@ class Running:
         dispatcher: Dispatcher,
         leases: LeaseKeeper,
         *,
-        max_deaths: int,
+        max_crashes: int,
         outage: Outage,
         may_stop: Callable[[], bool],
         on_handled: Callable[[], None] = lambda: None,
     ) -> None:
         self.settling = 0
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[str, ActiveRun] = {}
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._metrics = dispatcher.metrics
         self._metrics.running = lambda: len(self.runs)
         self._leases = leases
-        self._max_deaths = max_deaths
+        self._max_crashes = max_crashes
         self._outage = outage
         self._may_stop = may_stop
         self._on_handled = on_handled
         self._lost: set[str] = set()
 
     @property
-    def has_suspect(self) -> bool:
-        """Whether one of them is a death short of being failed."""
-        return any(run.record.deaths >= self._max_deaths - 1 for run in self.runs.values())
+    def has_quarantined(self) -> bool:
+        """Whether one of them is a crash short of being failed."""
+        return any(run.record.crashes >= self._max_crashes - 1 for run in self.runs.values())
 
     async def run(self, record: Record) -> State | None:
         """Run one delivery and settle it; gives its new state, ``None`` when the lease was lost.
@@ -83,7 +83,7 @@ class Running:
             except asyncio.CancelledError:
                 if delivery_id in self._lost:
                     raise LeaseLost from None
-                settlement = run.hand_back()
+                settlement = run.release()
             self.settling += 1
             self._on_handled()
             try:
@@ -157,7 +157,7 @@ class Running:
         else:
             if not written:
                 raise LeaseLost
-        self._metrics.tries[settlement.state].add()
+        self._metrics.runs[settlement.state].add()
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state

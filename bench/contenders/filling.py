@@ -63,7 +63,7 @@ def a_delivery(delivery_id: str, name: str, body: bytes) -> Delivery:
         },
         project="group-1/parser-1",
         object="#7",
-        vouched_by="secret token 1 (…0000)",
+        authenticated_by="secret token 1 (…0000)",
     )
 
 

@@ -62,7 +62,7 @@ def replay(
 ) -> None:
     """Run deliveries again.
 
-    By id, or all that the filters mean. A new round of tries begins.
+    By id, or all that the filters mean. A new round of runs begins.
 
     Never refused: also for one that succeeded, and one that is running
     runs again when this try has ended.

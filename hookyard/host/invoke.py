@@ -15,9 +15,9 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hookyard import GiveUp, RunningDelivery, as_running, policy_of, running_delivery
+from hookyard import CurrentDelivery, GiveUp, as_current, current_delivery, policy_of
 from hookyard.host.retry import Again, Limits, decide
-from hookyard.ledger.records import Outcome, Result, one_line
+from hookyard.ledger.records import Attempt, Outcome, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +46,11 @@ class Terms:
 
 
 async def run_handler(
-    handler: Handler, event: Event, gl: object, *, running: RunningDelivery, terms: Terms
-) -> Outcome:
-    """Run *handler* and return its outcome, logged.
+    handler: Handler, event: Event, gl: object, *, running: CurrentDelivery, terms: Terms
+) -> Attempt:
+    """Run *handler* once and return the attempt, logged.
 
-    :param running: what the handler may know of its delivery; ``try_number`` is the handler's own
+    :param running: what the handler may know of its delivery; ``attempt`` is the handler's own
         count of runs in this round.
     :raises asyncio.CancelledError: when the task was cancelled, and only then.
     """
@@ -59,7 +59,7 @@ async def run_handler(
     error: BaseException | None = None
     limit = asyncio.timeout(timeout_s)
     try:
-        with as_running(running):
+        with as_current(running):
             async with limit:
                 await _call(handler.call, event, gl, terms.threads)
     except asyncio.CancelledError as exc:
@@ -73,17 +73,17 @@ async def run_handler(
     if error is None:
         if _log.isEnabledFor(logging.INFO):  # at thousands a second, binding a logger in vain is felt
             running.log.info("handler succeeded", took_ms=took_ms)
-        return Outcome(
+        return Attempt(
             handler=handler.name,
-            result=Result.SUCCEEDED,
-            attempt=running.try_number,
+            outcome=Outcome.SUCCEEDED,
+            number=running.attempt,
             started_ms=started_ms,
             took_ms=took_ms,
             final=True,
         )
     decision = decide(
         error,
-        attempt=running.try_number,
+        attempt=running.attempt,
         policy=policy_of(handler.call),
         limits=terms.limits,
         jitter=terms.jitter(),
@@ -99,10 +99,10 @@ async def run_handler(
         took_ms=took_ms,
         next_run_in_s=None if again_s is None else round(again_s, 3),
     )
-    return Outcome(
+    return Attempt(
         handler=handler.name,
-        result=Result.TIMED_OUT if timed_out else Result.FAILED,
-        attempt=running.try_number,
+        outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
+        number=running.attempt,
         started_ms=started_ms,
         took_ms=took_ms,
         final=again_s is None,
@@ -115,10 +115,10 @@ async def run_handler(
 def log_context() -> dict[str, object]:
     """Return what every log line of a handler says of its delivery, whoever writes it; else nothing."""
     try:
-        running = running_delivery()
+        running = current_delivery()
     except LookupError:
         return {}
-    return {"delivery_id": running.id, "handler": running.handler, "try_number": running.try_number}
+    return {"delivery_id": running.id, "handler": running.handler, "attempt": running.attempt}
 
 
 async def _call(call: Callable[..., Any], event: Event, gl: object, threads: ThreadPoolExecutor) -> None:

@@ -2,7 +2,7 @@
 
 Rule: pure. The chance in the jitter, the time and the settings come in as arguments.
 
-The rules, in order: ``GiveUp`` ends it; no tries left ends it; a time that the handler
+The rules, in order: ``GiveUp`` ends it; no attempts left ends it; a time that the handler
 (``RetryAfter``) or GitLab (``Retry-After``, ``RateLimit-Reset``) names is kept to; a 4xx that
 asking again cannot mend ends it; everything else waits an exponential backoff with full jitter.
 """
@@ -46,7 +46,7 @@ class Stop:
 class Limits:
     """What the settings allow, where a handler's own policy does not say otherwise. Seconds."""
 
-    tries: int
+    max_attempts: int
     backoff_s: float
     max_backoff_s: float
 
@@ -60,9 +60,9 @@ def decide(
     """
     if isinstance(error, GiveUp):
         return Stop(because="the handler gave up")
-    tries = limits.tries if policy.tries is None else policy.tries
-    if attempt >= tries:
-        return Stop(because=f"no tries left after {attempt}")
+    max_attempts = limits.max_attempts if policy.max_attempts is None else policy.max_attempts
+    if attempt >= max_attempts:
+        return Stop(because=f"no attempts left after {attempt}")
     named_s = _named_delay_s(error, now_s)
     if named_s is not None:
         return Again(delay_s=min(named_s, LONGEST_NAMED_S))

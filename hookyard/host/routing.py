@@ -67,12 +67,12 @@ class Finder:
     """Finds an event's handlers in a gidgetlab router, as that was when this was made."""
 
     def __init__(self, router: Router) -> None:
-        self._noting = _Noting(router)
+        self._checkpointing = _Noting(router)
 
     async def find(self, event: Event) -> list[Handler]:
         """Return the handlers of *event* in the order in which gidgetlab would call them."""
         found: list[Callable[..., Any]] = []
-        await self._noting.dispatch(_Matchable(event.data, event=event.event), found)
+        await self._checkpointing.dispatch(_Matchable(event.data, event=event.event), found)
         seen: dict[str, int] = {}
         handlers = []
         for call in found:

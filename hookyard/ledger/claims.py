@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from hookyard.ledger.records import Record, State, Try
+    from hookyard.ledger.records import Record, Run, State
 
 
 class Unreadable(Struct, frozen=True, kw_only=True, gc=False):
@@ -43,4 +43,4 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     state: State
     delay_ms: int = 0
     error: str | None = None
-    one_try: Try | None = None
+    run: Run | None = None

@@ -1,9 +1,9 @@
-"""How a delivery and its tries are packed into the fields of a Redis hash, and read back.
+"""How a delivery and its runs are packed into the fields of a Redis hash, and read back.
 
 Rule: pure. The fields that the Lua scripts in ``scripts/`` read or write by name are ``state``,
-``claims``, ``tries``, ``deaths``, ``round_from``, ``done_from``, ``worker``, ``claimed``,
-``finished``, ``error``, ``replay``, ``v`` and ``died:<n>``; keep :func:`unpack_record` in step with
-them. ``meta``, ``body`` and ``try:<n>`` are opaque to the scripts. msgpack, never pickle: whoever
+``claims``, ``runs``, ``crashes``, ``round_from``, ``done_from``, ``worker``, ``claimed``,
+``finished``, ``error``, ``replay``, ``v`` and ``crashed:<n>``; keep :func:`unpack_record` in step with
+them. ``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: whoever
 can write to Redis must not be able to run code in a worker.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hookyard.ledger.records import Delivery, Ending, Record, State, Try
+from hookyard.ledger.records import Delivery, Ending, Record, Run, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,13 +64,13 @@ class _Facts(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=Tru
     source: str = "default"
     project: str | None = None
     object: str | None = None
-    vouched_by: str = ""
+    authenticated_by: str = ""
     trace: str | None = None
 
 
 _pack = msgspec.msgpack.Encoder().encode
 _read_facts = msgspec.msgpack.Decoder(_Facts).decode
-_read_try = msgspec.msgpack.Decoder(Try).decode
+_read_run = msgspec.msgpack.Decoder(Run).decode
 
 
 def pack_meta(delivery: Delivery) -> bytes:
@@ -84,7 +84,7 @@ def pack_meta(delivery: Delivery) -> bytes:
             source=delivery.source,
             project=delivery.project,
             object=delivery.object,
-            vouched_by=delivery.vouched_by,
+            authenticated_by=delivery.authenticated_by,
             trace=delivery.trace,
         )
     )
@@ -113,31 +113,31 @@ def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Deliver
         source=facts.source,
         project=facts.project,
         object=facts.object,
-        vouched_by=facts.vouched_by,
+        authenticated_by=facts.authenticated_by,
         trace=facts.trace,
     )
 
 
-def pack_try(one_try: Try) -> bytes:
+def pack_run(run: Run) -> bytes:
     """Return a try as msgpack; what has its default is left out."""
     try:
-        return _pack(one_try)
+        return _pack(run)
     except UnicodeEncodeError:
         # a handler's error may quote JSON that holds half a surrogate pair, which UTF-8 has no bytes for
-        outcomes = tuple(
+        attempts = tuple(
             replace(each, error=_escaped(each.error), traceback=_escaped(each.traceback))
-            for each in one_try.outcomes
+            for each in run.attempts
         )
-        return _pack(replace(one_try, outcomes=outcomes))
+        return _pack(replace(run, attempts=attempts))
 
 
-def unpack_try(packed: bytes) -> Try:
-    """Return what :func:`pack_try` was given.
+def unpack_run(packed: bytes) -> Run:
+    """Return what :func:`pack_run` was given.
 
     :raises ValueError: when it is not what this version writes.
     """
     try:
-        return _read_try(packed)
+        return _read_run(packed)
     except (msgspec.DecodeError, UnicodeError) as exc:
         message = f"a try cannot be read by this version ({type(exc).__name__})"
         raise ValueError(message) from exc
@@ -162,9 +162,9 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
     return Record(
         delivery=unpack_delivery(delivery_id, stored[b"meta"], stored.get(b"body", b"")),
         state=state,
-        tries=_number(stored, b"tries", 0),
+        runs=_number(stored, b"runs", 0),
         claims=claims,
-        deaths=_number(stored, b"deaths", 0),
+        crashes=_number(stored, b"crashes", 0),
         round_from=_number(stored, b"round_from", 1),
         done_from=_number(stored, b"done_from", 1),
         worker=stored[b"worker"].decode() if b"worker" in stored else None,
@@ -176,35 +176,35 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
     )
 
 
-def _history(stored: Mapping[bytes, bytes], *, running: int | None) -> tuple[Try, ...]:
-    """Return the tries in order; one that a dead worker left behind is marked so."""
-    tries: dict[int, Try] = {}
-    deaths: list[tuple[int, bytes]] = []
+def _history(stored: Mapping[bytes, bytes], *, running: int | None) -> tuple[Run, ...]:
+    """Return the runs in order; one that a dead worker left behind is marked so."""
+    runs: dict[int, Run] = {}
+    crashes: list[tuple[int, bytes]] = []
     for name, value in stored.items():
-        if name.startswith(b"try:"):
-            tries[int(name[4:])] = unpack_try(value)
-        elif name.startswith(b"died:"):
-            deaths.append((int(name[5:]), value))
-    for number, value in deaths:
+        if name.startswith(b"run:"):
+            runs[int(name[len(b"run:") :])] = unpack_run(value)
+        elif name.startswith(b"crashed:"):
+            crashes.append((int(name[len(b"crashed:") :]), value))
+    for number, value in crashes:
         claimed, found, worker = value.decode().split(" ", 2)
-        left = tries.get(number)
-        tries[number] = Try(
+        left = runs.get(number)
+        runs[number] = Run(
             number=number,
             worker=worker,
             started_ms=int(claimed),
             ended_ms=int(found),
-            ending=Ending.DIED,
-            outcomes=left.outcomes if left else (),
+            ending=Ending.CRASHED,
+            attempts=left.attempts if left else (),
             carried=left.carried if left else (),
         )
-    if running is not None and running not in tries:
-        tries[running] = Try(
+    if running is not None and running not in runs:
+        runs[running] = Run(
             number=running,
             worker=stored.get(b"worker", b"").decode(),
             started_ms=_number(stored, b"claimed", 0),
             ending=Ending.RUNNING,
         )
-    return tuple(tries[number] for number in sorted(tries))
+    return tuple(runs[number] for number in sorted(runs))
 
 
 @overload

@@ -22,17 +22,17 @@ GONE_AFTER_MS: Final = 45_000
 """A worker that has said nothing for so long counts as gone."""
 
 
-async def keep_saying(ledger: Ledger, worker: str) -> None:
+async def beat(ledger: Ledger, worker: str) -> None:
     """Say that *worker* lives until this is cancelled; bears Redis being away."""
     is_first = True
     while True:
         with contextlib.suppress(RedisError, OSError):  # told by whoever claims; said again soon
-            await _say(ledger, worker, and_forget=is_first)
+            await _beat_once(ledger, worker, and_forget=is_first)
             is_first = False
         await asyncio.sleep(SAYS_EVERY_S)
 
 
-async def _say(ledger: Ledger, worker: str, *, and_forget: bool) -> None:
+async def _beat_once(ledger: Ledger, worker: str, *, and_forget: bool) -> None:
     """Say it; *and_forget* those that died: each that starts does, so that there are never many."""
     now_ms = ledger.redis_now_ms()
     async with ledger.redis.pipeline(transaction=False) as pipe:
@@ -48,7 +48,7 @@ async def leave(ledger: Ledger, worker: str) -> None:
     await ledger.redis.zrem(ledger.names.workers, worker)
 
 
-async def living(redis: ArqRedis, names: Names) -> list[str]:
+async def alive(redis: ArqRedis, names: Names) -> list[str]:
     """Return the names of the workers that live; raises what Redis raises."""
     seconds, micros = await redis.time()
     since_ms = seconds * 1000 + micros // 1000 - GONE_AFTER_MS

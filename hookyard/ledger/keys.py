@@ -1,7 +1,8 @@
 """The Redis keys of one installation, and a delivery's job as stock arq would write it.
 
 Rule: with ``redis.arq_serializer`` the only place that knows arq's formats, but for the Lua scripts,
-which spell out arq's key prefixes (``arq:job:``, ``arq:in-progress:``, ``arq:retry:``: fixed in ``arq.constants``).
+which spell out arq's key prefixes (``arq:job:``, ``arq:in-progress:``,
+``arq:retry:``: fixed in ``arq.constants``).
 """
 
 from __future__ import annotations

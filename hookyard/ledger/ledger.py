@@ -14,13 +14,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hookyard.ledger.claims import Claims, Settlement, Unreadable
-from hookyard.ledger.codec import pack_body, pack_meta, pack_try, unpack_record
+from hookyard.ledger.codec import pack_body, pack_meta, pack_run, unpack_record
 from hookyard.ledger.keys import Names, job_bytes
 from hookyard.ledger.records import RECORD_VERSION, Delivery, one_line
 from hookyard.redis import scripts
 from hookyard.redis.batching import GroupCommit, awaited
 from hookyard.redis.client import NotReplicated, is_redis_away
-from hookyard.settings.limits import KEPT_TRIES
+from hookyard.settings.limits import KEPT_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from redis.asyncio.client import Pipeline
 
-    from hookyard.ledger.records import Try
+    from hookyard.ledger.records import Run
     from hookyard.redis.pipeline import Done
     from hookyard.redis.scripts import Argument
 
@@ -86,7 +86,7 @@ class Ledger:
             most=MOST_UNDER_WAY,
             ends_all=is_redis_away,
         )
-        self._noting = GroupCommit(self._note)
+        self._checkpointing = GroupCommit(self._checkpoint)
         self._settling = GroupCommit(self._settle, worth_another=SETTLED_AT_ONCE, most=2)
 
     def accept(self, delivery: Delivery) -> asyncio.Future[bool]:
@@ -116,16 +116,16 @@ class Ledger:
         *,
         worker: str,
         limit: int,
-        max_deaths: int,
-        may_take_suspect: bool = True,
+        max_crashes: int,
+        may_take_quarantined: bool = True,
         only: str | None = None,
         lease_ms: int | None = None,
     ) -> Claims:
         """Take up to *limit* deliveries that are due, with a lease on each.
 
         :param worker: who asks, for the records.
-        :param max_deaths: a delivery whose worker has died so often is failed instead of claimed.
-        :param may_take_suspect: whether it may be given a delivery that is one death short of that.
+        :param max_crashes: a delivery whose worker has died so often is failed instead of claimed.
+        :param may_take_quarantined: whether it may be given a delivery that is one crash short of that.
         :param only: claim just this one, if nobody else's lease on it holds (stock arq).
         """
         lease_ms = lease_ms or self._lease_ms
@@ -138,8 +138,8 @@ class Ledger:
                 lease_ms,
                 limit,
                 RECORD_VERSION,
-                max_deaths,
-                int(may_take_suspect),
+                max_crashes,
+                int(may_take_quarantined),
                 only or "",
                 self._redis_ms_in(CLAIM_TIMEOUT_S),
             ],
@@ -163,12 +163,12 @@ class Ledger:
             now_ms=now,
         )
 
-    async def note(self, delivery_id: str, claim: int, one_try: Try) -> bool:
+    async def checkpoint(self, delivery_id: str, claim: int, run: Run) -> bool:
         """Write down what a running try has come to so far, and prolong its lease.
 
         :returns: ``False`` when the lease was lost.
         """
-        return await self._noting((delivery_id, claim, pack_try(one_try)))
+        return await self._checkpointing((delivery_id, claim, pack_run(run)))
 
     def settle(self, settlement: Settlement) -> asyncio.Future[bool]:
         """End a try; ``False`` when the lease was lost, and then nothing was written."""
@@ -179,7 +179,7 @@ class Ledger:
                 settlement.state.value,
                 max(0, settlement.delay_ms),
                 one_line(settlement.error) if settlement.error else "",
-                pack_try(settlement.one_try) if settlement.one_try else b"",
+                pack_run(settlement.run) if settlement.run else b"",
             )
         )
 
@@ -259,9 +259,9 @@ class Ledger:
             raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
         return answers
 
-    def _note(self, batch: Sequence[tuple[str, int, bytes]], done: Done) -> None:
+    def _checkpoint(self, batch: Sequence[tuple[str, int, bytes]], done: Done) -> None:
         args = [self.names.deliveries, self._lease_ms, *_flat(batch)]
-        self._scripts.start("note", done, keys=[self.names.queue], args=args)
+        self._scripts.start("checkpoint", done, keys=[self.names.queue], args=args)
 
     def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]], done: Done) -> None:
         names = self.names
@@ -269,7 +269,7 @@ class Ledger:
             "settle",
             done,
             keys=[names.queue, names.failed, names.states, names.wake, names.done],
-            args=[names.deliveries, KEPT_TRIES, *_flat(batch)],
+            args=[names.deliveries, KEPT_RUNS, *_flat(batch)],
         )
 
     def redis_now_ms(self) -> int:

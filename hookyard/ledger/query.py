@@ -40,10 +40,10 @@ class Filter:
         """With state ``failed`` or ``retrying``, only handlers that did not succeed count."""
         succeeded = record.succeeded_handlers()
         return any(
-            _within(self.handler, outcome.handler)
-            for one_try in record.history
-            for outcome in one_try.outcomes
-            if self.state not in {State.FAILED, State.RETRYING} or outcome.handler not in succeeded
+            _within(self.handler, attempt.handler)
+            for run in record.history
+            for attempt in run.attempts
+            if self.state not in {State.FAILED, State.RETRYING} or attempt.handler not in succeeded
         )
 
 

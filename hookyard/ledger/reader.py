@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _LIST_FIELDS: Final = [
     b"meta",
     b"state",
-    b"tries",
+    b"runs",
     b"claims",
-    b"deaths",
+    b"crashes",
     b"worker",
     b"claimed",
     b"finished",

@@ -1,7 +1,7 @@
 """What a delivery is: its facts, its states, and what each try came to.
 
 Rule: pure. No I/O, no clock, no environment. These are msgspec's Structs and not dataclasses, because
-thousands are made a second and a frozen dataclass takes ten times as long; `packing` writes `Try` and
+thousands are made a second and a frozen dataclass takes ten times as long; `packing` writes `Run` and
 what is in it as they stand here, without what has its default.
 """
 
@@ -37,7 +37,7 @@ FINISHED: Final = frozenset({State.SUCCEEDED, State.IGNORED, State.FAILED})
 WAITING: Final = frozenset({State.QUEUED, State.RETRYING})
 
 
-class Result(StrEnum):
+class Outcome(StrEnum):
     """What one run of one handler came to."""
 
     SUCCEEDED = "succeeded"
@@ -49,8 +49,8 @@ class Ending(StrEnum):
     """How a try ended: on its own, by a drain, or with its worker."""
 
     SETTLED = "settled"
-    HANDED_BACK = "handed back"
-    DIED = "died"
+    RELEASED = "released"
+    CRASHED = "crashed"
     RUNNING = "running"
 
 
@@ -58,7 +58,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """One webhook request as it was accepted; never changed afterwards.
 
     ``headers`` has lower-case names and no secret; ``project`` is a path such as ``group/app`` or an
-    id; ``object`` is ``!12`` or ``#7``; ``vouched_by`` names the secret that proved the sender by
+    id; ``object`` is ``!12`` or ``#7``; ``authenticated_by`` names the secret that proved the sender by
     position and fingerprint; ``trace`` is a W3C ``traceparent``.
     """
 
@@ -71,7 +71,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     source: str = "default"
     project: str | None = None
     object: str | None = None
-    vouched_by: str = ""
+    authenticated_by: str = ""
     trace: str | None = None
 
     @property
@@ -80,16 +80,16 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
         return self.headers.get("x-gitlab-event-uuid")
 
 
-class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """What one handler came to in one try.
 
-    ``attempt`` counts the handler's runs in this round, from 1. ``final``: not run again in this
+    ``number`` counts the attempts of this round, from 1. ``final``: not run again in this
     round, because it succeeded or was given up; otherwise ``due_ms`` (Unix ms) is its next run.
     """
 
     handler: str
-    result: Result
-    attempt: int
+    outcome: Outcome
+    number: int
     started_ms: int
     took_ms: int
     final: bool
@@ -99,17 +99,17 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """Where a handler stands in a delivery: its latest outcome, and the try (``number``) that brought it."""
+    """Where a handler stands in a delivery: the outcome of its latest attempt, and the run that made it."""
 
     handler: str
-    result: Result
-    number: int
+    outcome: Outcome
+    run: int
     attempt: int
     final: bool
     due_ms: int | None = None
 
 
-class Try(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One run of a delivery in a worker. ``number`` is the claim's, unique within the delivery.
 
     ``carried`` is where the handlers stand that this try did not run: with the outcomes it makes
@@ -121,21 +121,21 @@ class Try(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     started_ms: int
     ending: Ending
     ended_ms: int | None = None
-    outcomes: tuple[Outcome, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     carried: tuple[Standing, ...] = ()
 
     def standings(self) -> dict[str, Standing]:
         """Return where every handler stands after this try, by name."""
         ran = (
             Standing(
-                handler=outcome.handler,
-                result=outcome.result,
-                number=self.number,
-                attempt=outcome.attempt,
-                final=outcome.final,
-                due_ms=outcome.due_ms,
+                handler=attempt.handler,
+                outcome=attempt.outcome,
+                run=self.number,
+                attempt=attempt.number,
+                final=attempt.final,
+                due_ms=attempt.due_ms,
             )
-            for outcome in self.outcomes
+            for attempt in self.attempts
         )
         return {standing.handler: standing for standing in (*self.carried, *ran)}
 
@@ -143,17 +143,17 @@ class Try(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
 class Record(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery and all that has become of it.
 
-    ``claims`` counts every claim ever, and is the fence of the present one; ``tries`` counts the
-    tries of this round; ``deaths`` the workers that died over it in a row. ``round_from`` is the
-    first claim of this round of tries, ``done_from`` the first claim whose successes still count.
+    ``claims`` counts every claim ever, and is the fence of the present one; ``runs`` counts the
+    runs of this round; ``crashes`` the workers that died over it in a row. ``round_from`` is the
+    first claim of this round of runs, ``done_from`` the first claim whose successes still count.
     ``due_ms`` is when it falls due: for ``running``, when its lease ends. ``history`` is in order.
     """
 
     delivery: Delivery
     state: State
-    tries: int = 0
+    runs: int = 0
     claims: int = 0
-    deaths: int = 0
+    crashes: int = 0
     round_from: int = 1
     done_from: int = 1
     worker: str | None = None
@@ -161,16 +161,16 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     finished_ms: int | None = None
     due_ms: int | None = None
     error: str | None = None
-    history: tuple[Try, ...] = ()
+    history: tuple[Run, ...] = ()
 
     def standings(self) -> dict[str, Standing]:
         """Return where each handler that ever ran stands, by name.
 
         A try that died before it wrote anything tells nothing, so the one before it counts.
         """
-        for one_try in reversed(self.history):
-            if one_try.outcomes or one_try.carried:
-                return one_try.standings()
+        for run in reversed(self.history):
+            if run.attempts or run.carried:
+                return run.standings()
         return {}
 
     def succeeded_handlers(self) -> frozenset[str]:
@@ -178,7 +178,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
         return frozenset(
             name
             for name, standing in self.standings().items()
-            if standing.result is Result.SUCCEEDED and standing.number >= self.done_from
+            if standing.outcome is Outcome.SUCCEEDED and standing.run >= self.done_from
         )
 
 

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-KEPT_TRIES: Final = 64
-"""A record keeps this many of its latest tries; ``HOOKYARD_TRIES`` must stay below."""
+KEPT_RUNS: Final = 64
+"""A record keeps this many of its latest runs; ``HOOKYARD_MAX_ATTEMPTS`` must stay below."""

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hookyard.redis.client import check_url, masked, with_password
 from hookyard.settings.consistency import misfits
-from hookyard.settings.limits import KEPT_TRIES
+from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, Unusable, is_example
 from hookyard.settings.types import DEFAULT_PORT, MetricsPort, Port, Secrets, Word
 
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIGNING_KEY_BYTES: Final = 32
+_FORMER_NAMES: Final = {
+    "HOOKYARD_TRIES": "HOOKYARD_MAX_ATTEMPTS",
+    "HOOKYARD_RETRIES": "HOOKYARD_MAX_ATTEMPTS",
+    "HOOKYARD_RETRY_BASE_S": "HOOKYARD_BACKOFF_S",
+    "HOOKYARD_RETRY_MAX_S": "HOOKYARD_MAX_BACKOFF_S",
+    "HOOKYARD_MAX_DEATHS": "HOOKYARD_MAX_CRASHES",
+}
 _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
 _MONTH_S: Final = 30 * _DAY_S
@@ -88,12 +95,12 @@ class Settings(BaseSettings):
     handlers: str = _named("HOOKYARD_HANDLERS", default="handlers:router")
     slots: int = _named("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
     lease_s: float = _named("HOOKYARD_LEASE_S", default=10.0, ge=1, le=_HOUR_S)
-    tries: int = _named("HOOKYARD_TRIES", default=8, ge=1, lt=KEPT_TRIES)
-    retry_base_s: float = _named("HOOKYARD_RETRY_BASE_S", default=5.0, gt=0, le=_MONTH_S)
-    retry_max_s: float = _named("HOOKYARD_RETRY_MAX_S", default=10_800.0, gt=0, le=_MONTH_S)
+    max_attempts: int = _named("HOOKYARD_MAX_ATTEMPTS", default=8, ge=1, lt=KEPT_RUNS)
+    backoff_s: float = _named("HOOKYARD_BACKOFF_S", default=5.0, gt=0, le=_MONTH_S)
+    max_backoff_s: float = _named("HOOKYARD_MAX_BACKOFF_S", default=10_800.0, gt=0, le=_MONTH_S)
     handler_timeout_s: float = _named("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0, le=_DAY_S)
     drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0, le=_DAY_S)
-    max_deaths: int = _named("HOOKYARD_MAX_DEATHS", default=3, ge=1)
+    max_crashes: int = _named("HOOKYARD_MAX_CRASHES", default=3, ge=1)
 
     # What is kept of finished deliveries
     keep_succeeded_days: float = _named("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0, le=_CENTURY_DAYS)
@@ -285,7 +292,11 @@ def unknown_variables() -> list[str]:
     warnings = []
     for name in sorted(os.environ):
         if name.startswith("HOOKYARD_") and name not in known and not _KUBERNETES_INJECTS.match(name):
-            near = difflib.get_close_matches(name, known, n=1)
+            near = (
+                [_FORMER_NAMES[name]]
+                if name in _FORMER_NAMES
+                else difflib.get_close_matches(name, known, n=1)
+            )
             warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
     return warnings
 

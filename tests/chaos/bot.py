@@ -14,14 +14,14 @@ from typing import Any
 
 from gidgetlab.routing import Router
 
-from hookyard import policy, running_delivery
+from hookyard import current_delivery, policy
 
 router = Router()
 _log = os.open("runs.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def _write(what: str) -> None:
-    running = running_delivery()
+    running = current_delivery()
     name = running.handler.rpartition(":")[2]
     line = f"{running.id} {name} {what} {time.time_ns() // 1_000_000} {os.getpid()}\n"
     os.write(_log, line.encode())  # one write, so that lines of several processes do not mix
@@ -29,8 +29,8 @@ def _write(what: str) -> None:
 
 def _chance() -> float:
     """From 0 up to 1, the same for the same run of the same delivery."""
-    running = running_delivery()
-    return zlib.crc32(f"{running.id}/{running.handler}/{running.try_number}".encode()) / 2**32
+    running = current_delivery()
+    return zlib.crc32(f"{running.id}/{running.handler}/{running.attempt}".encode()) / 2**32
 
 
 @router.register("Push Hook")

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hookyard.ledger.records import Ending, Record, Result, State
+from hookyard.ledger.records import Ending, Outcome, Record, State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ FINAL = {State.SUCCEEDED, State.IGNORED, State.FAILED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class HandlerStep:
     """A line of the bot's log: a handler's ``start`` or ``end``, when (Unix ms), in which process."""
 
     handler: str
@@ -42,7 +42,7 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
     """
     excused: Counter[str] = Counter()
     verdict = Verdict()
-    runs = _runs(runs_log)
+    runs = _steps(runs_log)
     for delivery_id in sorted(accepted):
         record = records.get(delivery_id)
         if record is None:
@@ -58,22 +58,24 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
         "in the ledger": len(records),
         "succeeded": states["succeeded"],
         "failed": states["failed"],
-        "failed because workers died": sum(
-            "its worker died" in (record.error or "") for record in records.values()
+        "failed because workers crashed": sum(
+            "its worker crashed" in (record.error or "") for record in records.values()
         ),
         "handler runs per delivery (2 without a fault)": round(sum(counts) / max(1, len(counts)), 3),
-        "tries lost with a worker": sum(
-            one.ending is Ending.DIED for record in records.values() for one in record.history
+        "runs lost with a worker": sum(
+            one.ending is Ending.CRASHED for record in records.values() for one in record.history
         ),
         "started in the very instant of a pause": excused["instant"],
-        "worst time from kill to re-run, s": _worst_rerun_s(records, yard.killed, deaths=1),
-        "the same for suspects (one at a time), s": _worst_rerun_s(records, yard.killed, deaths=2),
+        "worst time from kill to re-run, s": _worst_rerun_s(records, yard.killed, crashes=1),
+        "the same for quarantined deliveries (one at a time), s": _worst_rerun_s(
+            records, yard.killed, crashes=2
+        ),
     }
     return verdict
 
 
 def _faults_of(  # noqa: C901 - one rule after the other
-    record: Record, runs: list[Run], resumed: dict[int, list[int]], excused: Counter[str]
+    record: Record, steps: list[HandlerStep], resumed: dict[int, list[int]], excused: Counter[str]
 ) -> list[str]:
     """Return what is wrong with one finished delivery.
 
@@ -82,48 +84,50 @@ def _faults_of(  # noqa: C901 - one rule after the other
     """
     faults = []
     name = record.delivery.id
-    ended = {run.handler for run in runs if run.what == "end"}
+    ended = {step.handler for step in steps if step.what == "end"}
     succeeded: dict[str, int] = {}
-    for one_try in record.history:
-        for outcome in one_try.outcomes:
-            if outcome.handler in succeeded:
-                faults.append(f"{name}: {outcome.handler} had succeeded and ran again")
-            if outcome.result is Result.SUCCEEDED:
-                succeeded[outcome.handler] = one_try.ended_ms or 0
+    for run in record.history:
+        for attempt in run.attempts:
+            if attempt.handler in succeeded:
+                faults.append(f"{name}: {attempt.handler} had succeeded and ran again")
+            if attempt.outcome is Outcome.SUCCEEDED:
+                succeeded[attempt.handler] = run.ended_ms or 0
     for handler, ended_ms in succeeded.items():
         short = handler.rpartition(":")[2]
         if short not in ended:
             faults.append(f"{name}: {short} is said to have succeeded and never ran to its end")
-        for run in runs:
-            if not ended_ms or run.handler != short or run.what != "start" or run.at_ms <= ended_ms:
+        for step in steps:
+            if not ended_ms or step.handler != short or step.what != "start" or step.at_ms <= ended_ms:
                 continue
-            if any(0 <= run.at_ms - at_ms <= INSTANT_MS for at_ms in resumed.get(run.pid, ())):
+            if any(0 <= step.at_ms - at_ms <= INSTANT_MS for at_ms in resumed.get(step.pid, ())):
                 excused["instant"] += 1
             else:
-                faults.append(f"{name}: {short} ran {run.at_ms - ended_ms} ms after its success was recorded")
+                faults.append(
+                    f"{name}: {short} ran {step.at_ms - ended_ms} ms after its success was recorded"
+                )
     if record.state is State.SUCCEEDED and len(record.succeeded_handlers()) != 2:
         faults.append(f"{name}: succeeded with {len(record.succeeded_handlers())} of 2 handlers")
     return faults
 
 
-def _runs(log: Path) -> dict[str, list[Run]]:
-    runs: dict[str, list[Run]] = defaultdict(list)
+def _steps(log: Path) -> dict[str, list[HandlerStep]]:
+    steps: dict[str, list[HandlerStep]] = defaultdict(list)
     for line in log.read_text().splitlines():
         delivery_id, handler, what, at, pid = line.split()
-        runs[delivery_id].append(Run(handler=handler, what=what, at_ms=int(at), pid=int(pid)))
-    return runs
+        steps[delivery_id].append(HandlerStep(handler=handler, what=what, at_ms=int(at), pid=int(pid)))
+    return steps
 
 
-def _worst_rerun_s(records: dict[str, Record], killed: dict[int, int], *, deaths: int) -> float:
-    """Return how long after its worker's kill, its *deaths*-th in a row, a delivery was claimed again."""
+def _worst_rerun_s(records: dict[str, Record], killed: dict[int, int], *, crashes: int) -> float:
+    """Return how long after its worker's kill, its *crashes*-th in a row, a delivery was claimed again."""
     waits = []
     for record in records.values():
         in_a_row = 0
-        for one_try in record.history:
-            in_a_row = in_a_row + 1 if one_try.ending is Ending.DIED else 0
-            if in_a_row != deaths:
+        for run in record.history:
+            in_a_row = in_a_row + 1 if run.ending is Ending.CRASHED else 0
+            if in_a_row != crashes:
                 continue
-            pid = int(one_try.worker.split("-")[-2]) if one_try.worker.count("-") >= 2 else 0
-            if one_try.ending is Ending.DIED and pid in killed and one_try.ended_ms:
-                waits.append((one_try.ended_ms - killed[pid]) / 1000)
+            pid = int(run.worker.split("-")[-2]) if run.worker.count("-") >= 2 else 0
+            if run.ending is Ending.CRASHED and pid in killed and run.ended_ms:
+                waits.append((run.ended_ms - killed[pid]) / 1000)
     return max(waits, default=0.0)

@@ -180,7 +180,7 @@ def report(sent: list[Sent], records: dict[str, Record], steps: Steps, took: dic
         "lost": len(accepted) - len(records),
         "cut off in the instant of the kill": sum(was_cut_off(one, steps) for one in sent),
         "went through the spool": steps.spooled,
-        "begun a second time (their worker was killed)": sum(r.tries > 1 for r in records.values()),
+        "begun a second time (their worker was killed)": sum(r.runs > 1 for r in records.values()),
         **{f"{name}, s": seconds for name, seconds in took.items()},
     }
     return "\n".join(f"{name:52} {value}" for name, value in figures.items())

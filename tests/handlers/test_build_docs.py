@@ -16,4 +16,4 @@ def _quick(monkeypatch):
 async def test_a_push_builds_the_docs(bot):
     record = await bot.deliver("push")
     assert record.state is State.SUCCEEDED
-    assert [outcome.handler for outcome in record.history[0].outcomes] == ["handlers.build_docs:build_docs"]
+    assert [attempt.handler for attempt in record.history[0].attempts] == ["handlers.build_docs:build_docs"]

@@ -19,4 +19,4 @@ async def test_an_issue_that_is_not_there_is_a_failure_for_good(bot):
     record = await bot.deliver("issue-open", object_attributes__iid="404")
     assert record.state is State.FAILED
     assert "404" in record.error
-    assert record.tries == 1
+    assert record.runs == 1

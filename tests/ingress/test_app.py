@@ -199,7 +199,7 @@ async def test_who_vouched_is_kept_and_never_the_secret(start_ingress, listing, 
     )
     signed = {"webhook_timestamp": timestamp, "webhook_signature": f"v1,{signature.decode()}"}
     assert (await deliver(ingress, "by-signature", **signed)).status_code == 202
-    said = [(await listing.get(name)).delivery.vouched_by for name in ("by-token", "by-signature")]
+    said = [(await listing.get(name)).delivery.authenticated_by for name in ("by-token", "by-signature")]
     assert [text.partition(" (")[0] for text in said] == ["secret token 2", "signing token 1"]
     stored = b"".join([*(await client.hgetall("hookyard:delivery:by-token")).values()])
     assert b"new-secret" not in stored

@@ -51,7 +51,7 @@ def reason(headers, known, *, body=BODY, now_s=NOW):
 def test_the_documented_vector_is_authentic():
     found = check(SIGNED, BODY, keys=keys(KEY), now_s=NOW)
     assert isinstance(found, Authentic)
-    assert found.vouched_by == f"signing token 1 (…{hashlib.sha256(KEY).hexdigest()[-4:]})"
+    assert found.authenticated_by == f"signing token 1 (…{hashlib.sha256(KEY).hexdigest()[-4:]})"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_any_signature_of_several_is_enough(header):
 def test_any_of_several_signing_tokens_vouches_and_is_named(known, position):
     found = check(SIGNED, BODY, keys=keys(*known), now_s=NOW)
     assert isinstance(found, Authentic)
-    assert found.vouched_by.startswith(f"signing token {position} (…")
+    assert found.authenticated_by.startswith(f"signing token {position} (…")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_any_secret_token_vouches_and_nothing_like_it(token, expected):
         assert found.reason == "wrong_token"
     else:
         assert isinstance(found, Authentic)
-        assert found.vouched_by.startswith(f"{expected} (…")
+        assert found.authenticated_by.startswith(f"{expected} (…")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_request_without_what_is_asked_for_is_refused(headers, known, expected
 
 def test_with_no_secret_at_all_everybody_is_believed_and_that_is_said():
     for headers in ({}, SIGNED, {b"x-gitlab-token": b"t"}):
-        assert check(headers, BODY, keys=keys(), now_s=NOW) == Authentic(vouched_by=UNAUTHENTICATED)
+        assert check(headers, BODY, keys=keys(), now_s=NOW) == Authentic(authenticated_by=UNAUTHENTICATED)
 
 
 def test_who_vouched_never_tells_the_secret():
@@ -237,9 +237,9 @@ def test_who_vouched_never_tells_the_secret():
     for headers in (SIGNED, *({b"x-gitlab-token": secret.encode()} for secret in secrets)):
         found = check(headers, BODY, keys=known, now_s=NOW)
         assert isinstance(found, Authentic)
-        said = found.vouched_by.partition(" (")[0]
+        said = found.authenticated_by.partition(" (")[0]
         assert said in {"signing token 1", "secret token 1", "secret token 2", "secret token 3"}
-        assert len(found.vouched_by) == len(said) + len(" (…0000)")
+        assert len(found.authenticated_by) == len(said) + len(" (…0000)")
 
 
 def test_a_refusal_never_repeats_what_was_sent():

@@ -30,7 +30,7 @@ def received(body=b"{}", content_type=JSON, **headers):
     return receive(
         {name: value for name, value in given_ones.items() if value is not None},
         body,
-        vouched_by="secret token 1 (…9f86)",
+        authenticated_by="secret token 1 (…9f86)",
         received_ms=1_700_000_000_123,
         fresh_id=lambda: "fresh-id",
     )
@@ -200,7 +200,7 @@ def test_only_headers_that_can_hold_no_secret_are_kept():
     }
     assert delivery.event_uuid == "an-uuid"
     assert set(delivery.headers) < set(KEPT_HEADERS)
-    assert delivery.vouched_by == "secret token 1 (…9f86)"
+    assert delivery.authenticated_by == "secret token 1 (…9f86)"
     assert delivery.received_ms == 1_700_000_000_123
 
 

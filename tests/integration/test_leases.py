@@ -1,4 +1,4 @@
-"""Leases and deaths: blocked loops, paused workers, poison; real processes, a real Redis."""
+"""Leases and crashes: blocked loops, paused workers, poison; real processes, a real Redis."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.fakes import a_delivery, until
 BOT = """
 import os, time, pathlib
 from gidgetlab.routing import Router
-from hookyard import policy, running_delivery
+from hookyard import policy, current_delivery
 
 router = Router()
 
 def ran():
     with open("ran.log", "a") as file:
-        file.write(f"{running_delivery().id} {os.getpid()}\\n")
-    return pathlib.Path("ran.log").read_text().count(f"{running_delivery().id} ")
+        file.write(f"{current_delivery().id} {os.getpid()}\\n")
+    return pathlib.Path("ran.log").read_text().count(f"{current_delivery().id} ")
 
 @router.register("Push Hook")
 @policy(timeout=10)
@@ -93,7 +93,7 @@ async def test_one_that_blocks_for_longer_than_its_timeout_is_named_and_another_
     processes.worker("other")
     record = await finished(listing, "d-1")
     assert (record.state, record.claims) == (State.SUCCEEDED, 2)
-    assert record.history[0].ending is Ending.DIED
+    assert record.history[0].ending is Ending.CRASHED
     log = processes.log("one")
     assert "a handler blocks the event loop" in log
     assert "bot:blocks_too_long" in log
@@ -149,7 +149,7 @@ async def test_a_delivery_that_kills_its_workers_is_failed_and_the_others_are_no
 
     poison, *others = await until(both_done, within_s=60)
     assert poison.state is State.FAILED
-    assert poison.error.startswith("its worker died 3 times")
+    assert poison.error.startswith("its worker crashed 3 times")
     assert runs(processes, "poison") == 3
     assert {record.state for record in others} == {State.SUCCEEDED}
     assert len(workers) == 4

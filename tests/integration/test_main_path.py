@@ -14,15 +14,15 @@ from tests.fakes import until
 BOT = """
 import asyncio, os, pathlib
 from gidgetlab.routing import Router
-from hookyard import running_delivery
+from hookyard import current_delivery
 
 router = Router()
 log = pathlib.Path("ran.log")
 
 def ran(name):
     with log.open("a") as file:
-        file.write(f"{name} {running_delivery().id} {running_delivery().try_number}\\n")
-    return log.read_text().count(f"{name} {running_delivery().id} ")
+        file.write(f"{name} {current_delivery().id} {current_delivery().attempt}\\n")
+    return log.read_text().count(f"{name} {current_delivery().id} ")
 
 @router.register("Push Hook")
 async def first(event, gl):
@@ -48,7 +48,7 @@ async def third(event, gl):
 def a_bot(processes):
     """Put the bot into the processes' directory and make them use it."""
     (processes.directory / "bot.py").write_text(BOT)
-    processes.environment |= {"HOOKYARD_HANDLERS": "bot:router", "HOOKYARD_RETRY_BASE_S": "0.1"}
+    processes.environment |= {"HOOKYARD_HANDLERS": "bot:router", "HOOKYARD_BACKOFF_S": "0.1"}
 
 
 def runs(processes, name, delivery_id):
@@ -84,12 +84,12 @@ async def test_the_second_of_three_handlers_fails_twice_and_only_it_runs_again(p
     assert push(url, "d-1", {"mode": "fails twice"}).status_code == 202
     record = await in_state(listing, "d-1", State.SUCCEEDED)
     assert [runs(processes, name, "d-1") for name in ("first", "second", "third")] == [1, 3, 1]
-    assert [[outcome.handler for outcome in one.outcomes] for one in record.history] == [
+    assert [[attempt.handler for attempt in one.attempts] for one in record.history] == [
         ["bot:first", "bot:second", "bot:third"],
         ["bot:second"],
         ["bot:second"],
     ]
-    assert record.history[1].outcomes[0].error == "ValueError: failure number 2"
+    assert record.history[1].attempts[0].error == "ValueError: failure number 2"
 
 
 async def test_kill_9_in_the_second_handler_does_not_run_the_first_again(processes, listing):
@@ -103,7 +103,7 @@ async def test_kill_9_in_the_second_handler_does_not_run_the_first_again(process
     processes.worker("heir")
     record = await in_state(listing, "d-1", State.SUCCEEDED)
     assert [runs(processes, name, "d-1") for name in ("first", "second", "third")] == [1, 2, 1]
-    assert [one.ending for one in record.history] == [Ending.DIED, Ending.SETTLED]
+    assert [one.ending for one in record.history] == [Ending.CRASHED, Ending.SETTLED]
 
 
 async def test_the_same_id_posted_50_times_at_once_to_two_ingresses_is_one_delivery(processes, listing):
@@ -146,7 +146,7 @@ async def test_sigterm_lets_a_worker_finish_what_it_runs(processes, listing):
     push(url, "d-2")  # is not taken any more
     assert await asyncio.to_thread(worker.wait, 15) == 0
     record = await listing.get("d-1")
-    assert (record.state, record.tries) == (State.SUCCEEDED, 1)
+    assert (record.state, record.runs) == (State.SUCCEEDED, 1)
     assert (await listing.get("d-2")).state is State.QUEUED
 
 
@@ -159,7 +159,7 @@ async def test_a_drain_that_takes_too_long_hands_back_without_counting_a_try(pro
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 15) == 0
     record = await listing.get("d-1")
-    assert (record.state, record.tries, record.history[-1].ending) == (State.QUEUED, 0, Ending.HANDED_BACK)
+    assert (record.state, record.runs, record.history[-1].ending) == (State.QUEUED, 0, Ending.RELEASED)
     processes.worker("next")
     await in_state(listing, "d-1", State.SUCCEEDED)
     assert [runs(processes, name, "d-1") for name in ("first", "second", "third")] == [1, 2, 1]

@@ -22,13 +22,13 @@ from tests.processes import Processes
 
 BOT = """
 from gidgetlab.routing import Router
-from hookyard import running_delivery
+from hookyard import current_delivery
 router = Router()
 
 @router.register("Push Hook")
 async def push(event, gl):
     with open("ran.log", "a") as file:
-        file.write(running_delivery().id + "\\n")
+        file.write(current_delivery().id + "\\n")
 """
 
 

@@ -20,7 +20,7 @@ from tests.fakes import until
 
 BOT = """
 from gidgetlab.routing import Router
-from hookyard import GiveUp, running_delivery
+from hookyard import GiveUp, current_delivery
 import logging
 
 router = Router()
@@ -31,7 +31,7 @@ async def quick(event, gl):
 
 @router.register("Push Hook")
 async def shaky(event, gl):
-    if event.data["number"] % 10 == 0 and running_delivery().try_number == 1:
+    if event.data["number"] % 10 == 0 and current_delivery().attempt == 1:
         raise ValueError("not yet")
     if event.data["number"] % 25 == 24:
         raise GiveUp("never")
@@ -161,7 +161,7 @@ async def test_under_load_the_figures_add_up_to_what_was_sent(
         "GL_SECRET": "right",
         "TMPDIR": str(tmp_path),
         "HOOKYARD_HANDLERS": "bot:router",
-        "HOOKYARD_RETRY_BASE_S": "0.1",
+        "HOOKYARD_BACKOFF_S": "0.1",
         "GL_URL": await free_server(create_app()),
         "HOOKYARD_LOG_FORMAT": "json",
     }
@@ -184,20 +184,20 @@ async def test_under_load_the_figures_add_up_to_what_was_sent(
         return sum(stats.states[state] for state in ("succeeded", "failed")) == sent and stats
 
     stats = await until(all_finished, within_s=60)
-    tries = "hookyard_worker_tries_total"
+    runs = "hookyard_worker_runs_total"
     works = await shown(worker_url, lambda found: found("hookyard_worker_running") == 0)
-    assert works("hookyard_worker_claims_total") == works(tries)
+    assert works("hookyard_worker_claims_total") == works(runs)
     assert works("hookyard_worker_leases_lost_total") == 0
-    assert works(tries, state="succeeded") == stats.states["succeeded"]
-    assert works(tries, state="failed") == stats.states["failed"] == sent // 25
-    assert works(tries, state="retrying") == sent // 10
+    assert works(runs, state="succeeded") == stats.states["succeeded"]
+    assert works(runs, state="failed") == stats.states["failed"] == sent // 25
+    assert works(runs, state="retrying") == sent // 10
     assert works("hookyard_worker_pickup_seconds_count") == sent
-    runs = "hookyard_worker_handler_runs_total"
-    assert works(runs, handler="bot:quick") == works(runs, handler="bot:quick", result="succeeded") == sent
+    runs = "hookyard_worker_attempts_total"
+    assert works(runs, handler="bot:quick") == works(runs, handler="bot:quick", outcome="succeeded") == sent
     assert works(runs, handler="bot:shaky") == sent + sent // 10
-    assert works(runs, handler="bot:shaky", result="failed") == sent // 10 + sent // 25
-    assert works("hookyard_worker_handler_given_up_total", handler="bot:shaky") == sent // 25
-    assert works("hookyard_worker_handler_seconds_count", handler="bot:shaky") == sent + sent // 10
+    assert works(runs, handler="bot:shaky", outcome="failed") == sent // 10 + sent // 25
+    assert works("hookyard_worker_attempts_given_up_total", handler="bot:shaky") == sent // 25
+    assert works("hookyard_worker_attempt_seconds_count", handler="bot:shaky") == sent + sent // 10
     assert works("hookyard_worker_gitlab_answers_total", status="200") == sent // 20
     assert works("hookyard_worker_gitlab_call_seconds_count", method="GET") == sent // 20
 

@@ -12,7 +12,7 @@ import structlog
 from gidgetlab.routing import Router
 from gidgetlab.sansio import Event
 
-from hookyard import GiveUp, RetryAfter, policy, running_delivery
+from hookyard import GiveUp, RetryAfter, current_delivery, policy
 from pytest_hookyard import running
 from pytest_hookyard.delivered import NotDoneError, RefusedError
 
@@ -44,7 +44,7 @@ async def succeed(event, gl):
 
 @router.register("Release Hook")
 async def come_round(event, gl):
-    if running_delivery().try_number < 3:
+    if current_delivery().attempt < 3:
         raise ConnectionError("not yet")
 
 
@@ -64,14 +64,14 @@ async def block(event, gl):
 
 
 @router.register("Emoji Hook")
-@policy(tries=1)
+@policy(max_attempts=1)
 def hang_in_a_thread(event, gl):
     let_go.wait(60)  # the line where it hangs in a thread
 
 
 @router.register("Deployment Hook")
 async def give_up(event, gl):
-    running_delivery().log.warning("no use", colour="red")
+    current_delivery().log.warning("no use", colour="red")
     raise GiveUp("nobody can mend this")
 
 
@@ -90,8 +90,8 @@ def hookyard_settings(request):
 
 def test_a_sample_is_handled_when_deliver_returns(deliver, gitlab_emulator):
     done = deliver("issue-open")
-    assert (done.state, done.event, done.tries, done.error) == ("succeeded", "Issue Hook", 1, None)
-    assert done.outcome_of("greet").result == "succeeded"
+    assert (done.state, done.event, done.runs, done.error) == ("succeeded", "Issue Hook", 1, None)
+    assert done.attempt_of("greet").outcome == "succeeded"
     assert [(call.method, call.path, call.body, call.status) for call in done.calls] == [
         ("POST", "/api/v4/projects/1/issues/1/notes", {"body": "Hello!"}, 201)
     ]
@@ -129,48 +129,48 @@ def test_a_body_can_be_amended(deliver):
 
 def test_an_event_that_nobody_wants_is_ignored(deliver):
     done = deliver("issue-close")
-    assert (done.state, done.outcomes, done.calls) == ("ignored", {}, ())
+    assert (done.state, done.attempts, done.calls) == ("ignored", {}, ())
     assert repr(done) == "<Issue Hook ignored>"
 
 
 def test_a_handler_that_fails_does_not_keep_the_others_from_succeeding(deliver):
     done = deliver("tag-push")
     assert done.state == "failed"
-    failed = done.outcome_of("fail")
-    assert (failed.result, failed.attempt) == ("failed", 8)
-    assert failed.error == "RuntimeError: the tank is dry (no tries left after 8)"
+    failed = done.attempt_of("fail")
+    assert (failed.outcome, failed.number) == ("failed", 8)
+    assert failed.error == "RuntimeError: the tank is dry (no attempts left after 8)"
     assert 'raise RuntimeError("the tank is dry")' in failed.traceback
-    succeeded = done.outcome_of(f"{__name__}:succeed")
-    assert (succeeded.result, succeeded.attempt) == ("succeeded", 1)
+    succeeded = done.attempt_of(f"{__name__}:succeed")
+    assert (succeeded.outcome, succeeded.number) == ("succeeded", 1)
     assert [call.path for call in done.calls] == ["/api/v4/version"]
-    assert "fail failed (run 8): RuntimeError: the tank is dry" in repr(done)
+    assert "fail failed (attempt 8): RuntimeError: the tank is dry" in repr(done)
     with pytest.raises(LookupError, match="none of the handlers is greet"):
-        done.outcome_of("greet")
+        done.attempt_of("greet")
 
 
 def test_retries_are_waited_for_and_their_waits_are_real(deliver):
     done = deliver("release")
-    assert (done.state, done.tries) == ("succeeded", 3)
-    starts = [one_try.started_ms for one_try in done.record.history]
-    dues = [one_try.outcomes[0].due_ms for one_try in done.record.history]
+    assert (done.state, done.runs) == ("succeeded", 3)
+    starts = [run.started_ms for run in done.record.history]
+    dues = [run.attempts[0].due_ms for run in done.record.history]
     assert starts[1] >= dues[0]
     assert starts[2] >= dues[1]
     assert dues[2] is None
 
 
-@pytest.mark.parametrize("hookyard_settings", [{"HOOKYARD_TRIES": 2}], indirect=True)
+@pytest.mark.parametrize("hookyard_settings", [{"HOOKYARD_MAX_ATTEMPTS": 2}], indirect=True)
 def test_settings_can_be_overridden(deliver):
     done = deliver("release")
-    assert (done.state, done.tries) == ("failed", 2)
+    assert (done.state, done.runs) == ("failed", 2)
 
 
 @pytest.mark.parametrize(
-    "hookyard_settings", [{"HOOKYARD_HANDLER_TIMEOUT_S": 0.1, "HOOKYARD_TRIES": 1}], indirect=True
+    "hookyard_settings", [{"HOOKYARD_HANDLER_TIMEOUT_S": 0.1, "HOOKYARD_MAX_ATTEMPTS": 1}], indirect=True
 )
 def test_a_handler_that_takes_too_long_is_timed_out(deliver):
-    outcome = deliver("wiki-page-create").outcome_of("hang")
-    assert outcome.result == "timed out"
-    assert "it ran longer than 0.1 s" in outcome.error
+    attempt = deliver("wiki-page-create").attempt_of("hang")
+    assert attempt.outcome == "timed out"
+    assert "it ran longer than 0.1 s" in attempt.error
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_handler_that_does_not_end_is_shown_where_it_is(deliver, sample, line)
     let_go.set()
     told = str(caught.value)
     assert told.startswith("not done after")
-    assert "running, 1 try" in told
+    assert "running, 1 run" in told
     assert "The handler is here:" in told
     assert line in told
     assert "hookyard/host/invoke.py" not in told
@@ -195,21 +195,21 @@ def test_a_handler_that_does_not_end_is_shown_where_it_is(deliver, sample, line)
 
 @pytest.mark.timeout(60)
 def test_a_wait_that_would_be_in_vain_is_not_waited(deliver):
-    with pytest.raises(NotDoneError, match=r"not run again for (60 min|1 h) .*tries=1"):
+    with pytest.raises(NotDoneError, match=r"not run again for (60 min|1 h) .*runs=1"):
         deliver("job", timeout_s=600)
 
 
 @pytest.mark.timeout(60)
 def test_redis_tells_when_a_delivery_is_done(deliver, monkeypatch):
     monkeypatch.setattr(running, "_LOOK_AGAIN_S", 600)
-    assert deliver("release", timeout_s=600).tries == 3
+    assert deliver("release", timeout_s=600).runs == 3
 
 
 def test_deliver_can_return_after_some_tries_though_more_are_to_come(deliver):
-    done = deliver("job", tries=1)
-    assert (done.state, done.tries) == ("retrying", 1)
-    outcome = done.outcome_of("later")
-    assert outcome.due_ms - outcome.started_ms >= 3_600_000
+    done = deliver("job", runs=1)
+    assert (done.state, done.runs) == ("retrying", 1)
+    attempt = done.attempt_of("later")
+    assert attempt.due_ms - attempt.started_ms >= 3_600_000
 
 
 def test_handlers_can_be_run_again_as_after_a_crash(deliver):
@@ -243,7 +243,7 @@ def test_calls_fail_by_order(deliver, gitlab_emulator):
     gitlab_emulator.fail(calls=2, status=500, method="POST")
     done = deliver("issue-open")
     assert [(call.status, call.by_fault) for call in done.calls] == [(500, True), (500, True), (201, False)]
-    assert done.outcome_of("greet").attempt == 3
+    assert done.attempt_of("greet").number == 3
 
 
 def test_calls_of_one_delivery_are_not_those_of_another(deliver, gitlab_emulator):
@@ -265,7 +265,7 @@ def test_every_test_has_a_gitlab_and_a_ledger_of_its_own(deliver, gitlab_emulato
 def test_the_story_has_every_try_and_every_call(deliver, gitlab_emulator):
     gitlab_emulator.fail(status=500)
     lines = deliver("issue-open").story.splitlines()
-    assert lines[0].startswith("Issue Hook (greenhouse/watering-can #1): succeeded, 2 tries, delivery ")
+    assert lines[0].startswith("Issue Hook (greenhouse/watering-can #1): succeeded, 2 runs, delivery ")
     assert lines[1].startswith(f"  try 1   {__name__}:greet failed after ")
     assert "; again after " in lines[1]
     assert lines[2].startswith(f"  try 2   {__name__}:greet succeeded after ")
@@ -279,7 +279,7 @@ def test_what_handlers_log_is_where_pytest_looks_for_it(deliver, caplog):
     deliver("deployment")
     first = caplog.records[0]
     assert (first.name, first.levelno) == ("worker", logging.WARNING)
-    assert first.message.startswith("no use colour=red delivery_id=")
+    assert first.message.startswith("no use attempt=1 colour=red delivery_id=")
     assert structlog.is_configured()
 
 

@@ -87,7 +87,7 @@ def test_a_test_that_fails_shows_its_deliveries(pytester, run):
     result.stdout.fnmatch_lines(
         [
             "*Captured hookyard call*",
-            "Push Hook (greenhouse/watering-can*): failed, 8 tries, delivery *",
+            "Push Hook (greenhouse/watering-can*): failed, 8 runs, delivery *",
             "  try 1   mybot:push failed after * ms: RuntimeError: the tank is dry; again after *",
             '    raise RuntimeError("the tank is dry")',
             "Calls to GitLab",
@@ -125,7 +125,7 @@ def test_a_router_comes_from_an_overridden_fixture(pytester, run):
             return router
 
         def test_push(deliver):
-            assert deliver("push").outcome_of("push").result == "succeeded"
+            assert deliver("push").attempt_of("push").outcome == "succeeded"
         """
     )
     run().assert_outcomes(passed=1)
@@ -158,14 +158,16 @@ def test_settings_that_cannot_be_used_are_told_without_a_traceback(pytester, run
 
         @pytest.fixture
         def hookyard_settings():
-            return {"HOOKYARD_TRYS": 2}
+            return {"HOOKYARD_MAX_ATTEMPT": 2}
 
         def test_push(deliver): ...
         """
     )
     result = run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*HOOKYARD_TRYS is not a setting; did you mean HOOKYARD_TRIES?"])
+    result.stdout.fnmatch_lines(
+        ["*HOOKYARD_MAX_ATTEMPT is not a setting; did you mean HOOKYARD_MAX_ATTEMPTS?"]
+    )
 
 
 def test_a_run_that_uses_none_of_it_imports_none_of_it(pytester):

@@ -46,7 +46,7 @@ def test_what_acting_in_gitlab_sets_off_can_be_waited_for(api, hookyard, gitlab_
     assert made.status_code == 201
     done = hookyard.deliveries()
     assert done[0].state == "succeeded"
-    assert done[0].outcome_of("label").result == "succeeded"
+    assert done[0].attempt_of("label").outcome == "succeeded"
     assert [(call.method, call.status) for call in done[0].calls] == [("PUT", 200)]
     issue = gitlab_emulator.state.projects[1].issues[made.json()["iid"]]
     assert issue.labels == ["new"]
@@ -91,19 +91,22 @@ class TestWithARedisOfSomebodyElse:
 def test_the_environment_of_whoever_runs_the_tests_does_not_count(monkeypatch):
     monkeypatch.setenv("GL_ACCESS_TOKEN", "glpat-production")
     monkeypatch.setenv("GL_URL", "https://gitlab.example.com")
-    monkeypatch.setenv("HOOKYARD_TRIES", "1")
+    monkeypatch.setenv("HOOKYARD_MAX_ATTEMPTS", "1")
     settings = settings_for_tests("redis://127.0.0.1:1/0", "http://127.0.0.1:2", {"HOOKYARD_SLOTS": 3})
     assert settings.gitlab_url == "http://127.0.0.1:2"
     assert settings.access_token is not None
     assert settings.access_token.get_secret_value() != "glpat-production"
-    assert (settings.tries, settings.slots) == (8, 3)
+    assert (settings.max_attempts, settings.slots) == (8, 3)
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"HOOKYARD_TRYS": 2}, "HOOKYARD_TRYS is not a setting; did you mean HOOKYARD_TRIES?"),
-        ({"HOOKYARD_TRIES": "many"}, "HOOKYARD_TRIES=many"),
+        (
+            {"HOOKYARD_MAX_ATTEMPT": 2},
+            "HOOKYARD_MAX_ATTEMPT is not a setting; did you mean HOOKYARD_MAX_ATTEMPTS?",
+        ),
+        ({"HOOKYARD_MAX_ATTEMPTS": "many"}, "HOOKYARD_MAX_ATTEMPTS=many"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(given, told):

@@ -36,7 +36,7 @@ def bot(tmp_path, monkeypatch):
     (tmp_path / "stock_bot.py").write_text(BOT)
     monkeypatch.syspath_prepend(tmp_path)
     sys.modules.pop("stock_bot", None)
-    return {"HOOKYARD_HANDLERS": "stock_bot:router", "HOOKYARD_RETRY_BASE_S": 0.05}
+    return {"HOOKYARD_HANDLERS": "stock_bot:router", "HOOKYARD_BACKOFF_S": 0.05}
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own
@@ -56,7 +56,7 @@ async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listi
 
 async def test_a_stock_worker_leaves_another_workers_delivery_alone(make_settings, bot, ledger, listing):
     await ledger.accept(a_delivery("d-1", data={}))
-    claims = await ledger.claim(worker="other", limit=1, lease_ms=60_000, max_deaths=3)
+    claims = await ledger.claim(worker="other", limit=1, lease_ms=60_000, max_crashes=3)
     await ledger.redis.zadd(ledger.names.queue, {"d-1": 1}, xx=True)  # as if it had looked a moment before
     await ledger.redis.delete("arq:in-progress:d-1")
     await ledger.redis.zadd(ledger.names.queue, {"d-1": claims.now_ms + 60_000}, xx=True)
@@ -123,7 +123,7 @@ async def test_losing_the_lease_leaves_the_delivery_in_the_queue(make_settings, 
     async def lost(*_args):
         return False
 
-    object.__setattr__(context["parts"].dispatcher, "note", lost)
+    object.__setattr__(context["parts"].dispatcher, "checkpoint", lost)
     try:
         with pytest.raises(Exception, match="Retry defer"):
             await process_delivery(context, "d-1")

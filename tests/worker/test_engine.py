@@ -11,8 +11,8 @@ import pytest
 from arq.cron import cron
 from gidgetlab.routing import Router
 
-from hookyard import GiveUp, RetryAfter, policy, running_delivery
-from hookyard.ledger.records import Ending, Result, State
+from hookyard import GiveUp, RetryAfter, current_delivery, policy
+from hookyard.ledger.records import Ending, Outcome, State
 from hookyard.redis.client import close
 from tests.fakes import a_delivery, until
 from worker.app import make_engine, make_parts, serve, worker_name
@@ -40,7 +40,7 @@ async def test_a_delivery_is_handled_as_soon_as_it_is_accepted(start_worker, led
     record = await finished(listing, "d-1")
     assert record.state is State.SUCCEEDED
     assert seen == [{"ref": "main"}]
-    assert [outcome.result for outcome in record.history[0].outcomes] == [Result.SUCCEEDED]
+    assert [attempt.outcome for attempt in record.history[0].attempts] == [Outcome.SUCCEEDED]
 
 
 async def test_only_the_failed_handler_runs_again(start_worker, ledger, listing):
@@ -60,13 +60,13 @@ async def test_only_the_failed_handler_runs_again(start_worker, ledger, listing)
     async def third(event, gl):
         runs.append("third")
 
-    await start_worker(router, HOOKYARD_RETRY_BASE_S=0.05)
+    await start_worker(router, HOOKYARD_BACKOFF_S=0.05)
     await ledger.accept(a_delivery("d-1"))
     record = await finished(listing, "d-1")
     assert record.state is State.SUCCEEDED
     assert (runs.count("first"), runs.count("second"), runs.count("third")) == (1, 3, 1)
-    assert [one_try.ending for one_try in record.history] == [Ending.SETTLED] * 3
-    failure = record.history[0].outcomes[1]
+    assert [run.ending for run in record.history] == [Ending.SETTLED] * 3
+    failure = record.history[0].attempts[1]
     assert failure.error == "ValueError: not yet"
     assert "not yet" in failure.traceback
 
@@ -111,7 +111,7 @@ async def test_giving_up_is_final_and_the_other_handlers_still_run(start_worker,
         if runs.count("shaky") < 2:
             raise ValueError
 
-    await start_worker(router, HOOKYARD_RETRY_BASE_S=0.05)
+    await start_worker(router, HOOKYARD_BACKOFF_S=0.05)
     await ledger.accept(a_delivery("d-1"))
     record = await finished(listing, "d-1")
     assert record.state is State.FAILED
@@ -127,7 +127,7 @@ async def test_a_replay_of_the_failed_runs_only_those(start_worker, ledger, list
         runs.append("fine")
 
     @router.register("Push Hook")
-    @policy(tries=1)
+    @policy(max_attempts=1)
     async def broken(event, gl):
         runs.append("broken")
         if not mended:
@@ -162,8 +162,8 @@ async def test_a_handler_that_takes_too_long_is_timed_out_and_tried_again(start_
     await ledger.accept(a_delivery("d-1"))
     record = await finished(listing, "d-1")
     assert record.state is State.SUCCEEDED
-    first = record.history[0].outcomes[0]
-    assert (first.result, first.error) == (Result.TIMED_OUT, "it ran longer than 0.05 s")
+    first = record.history[0].attempts[0]
+    assert (first.outcome, first.error) == (Outcome.TIMED_OUT, "it ran longer than 0.05 s")
 
 
 async def test_retry_after_is_kept_to_while_other_handlers_do_not_wait_for_it(start_worker, ledger, listing):
@@ -180,7 +180,7 @@ async def test_retry_after_is_kept_to_while_other_handlers_do_not_wait_for_it(st
         if runs.count("quick") < 3:
             raise ValueError
 
-    await start_worker(router, HOOKYARD_RETRY_BASE_S=0.02)
+    await start_worker(router, HOOKYARD_BACKOFF_S=0.02)
     await ledger.accept(a_delivery("d-1"))
 
     async def waits():
@@ -208,7 +208,7 @@ async def test_whatever_a_handler_raises_is_its_outcome(start_worker, ledger, li
     router = Router()
 
     @router.register("Push Hook")
-    @policy(tries=1)
+    @policy(max_attempts=1)
     async def odd(event, gl):
         raise error
 
@@ -217,7 +217,7 @@ async def test_whatever_a_handler_raises_is_its_outcome(start_worker, ledger, li
     record = await finished(listing, "d-1")
     assert record.state is State.FAILED
     assert type(error).__name__ in record.error
-    assert record.history[0].outcomes[0].result is Result.FAILED
+    assert record.history[0].attempts[0].outcome is Outcome.FAILED
     await until(lambda: engine.jobs_failed == 1)  # counted after it was written down
 
 
@@ -227,7 +227,7 @@ async def test_a_plain_function_runs_in_a_thread_with_the_delivery_in_reach(star
     @router.register("Push Hook")
     def plain(event, gl):
         time.sleep(0.05)  # must not block the loop
-        seen.append((running_delivery().id, threading.current_thread() is threading.main_thread()))
+        seen.append((current_delivery().id, threading.current_thread() is threading.main_thread()))
 
     await start_worker(router)
     await ledger.accept(a_delivery("d-1"))
@@ -240,13 +240,13 @@ async def test_a_handler_knows_its_delivery_and_its_try(start_worker, ledger, li
 
     @router.register("Push Hook")
     async def curious(event, gl):
-        me = await asyncio.create_task(asyncio.to_thread(running_delivery))
-        seen.append((me.id, me.try_number, me.handler, me.event_uuid))
+        me = await asyncio.create_task(asyncio.to_thread(current_delivery))
+        seen.append((me.id, me.attempt, me.handler, me.event_uuid))
         me.log.info("seen")
         if len(seen) == 1:
             raise ValueError
 
-    await start_worker(router, HOOKYARD_RETRY_BASE_S=0.01)
+    await start_worker(router, HOOKYARD_BACKOFF_S=0.01)
     delivery = a_delivery("d-1")
     await ledger.accept(delivery)
     await finished(listing, "d-1")
@@ -271,8 +271,8 @@ async def test_closing_hands_back_what_runs_without_counting_a_try(start_worker,
     await until(lambda: "stuck" in events)
     await engine.close()
     record = await listing.get("d-1")
-    assert (record.state, record.tries) == (State.QUEUED, 0)
-    assert record.history[-1].ending is Ending.HANDED_BACK
+    assert (record.state, record.runs) == (State.QUEUED, 0)
+    assert record.history[-1].ending is Ending.RELEASED
     assert {name.rpartition(".")[2] for name in record.succeeded_handlers()} == {"done"}
     assert record.due_ms <= time.time() * 1000
 

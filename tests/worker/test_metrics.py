@@ -25,8 +25,8 @@ def figures(engine):
 
 def adds_up(found):
     """Whether every claim ended somewhere."""
-    tries = sum(value for (name, *_), value in found.items() if name == "tries_total")
-    ended = tries + found["leases_lost_total",] + found["running",]
+    runs = sum(value for (name, *_), value in found.items() if name == "runs_total")
+    ended = runs + found["leases_lost_total",] + found["running",]
     return found["claims_total",] == ended
 
 
@@ -51,7 +51,7 @@ async def test_a_delivery_that_is_discarded_while_it_runs_is_a_lease_lost(start_
     await until(lambda: figures(engine)["leases_lost_total",] == 1)
     await until(lambda: figures(engine)["running",] == 0)
     found = figures(engine)
-    assert found["handler_runs_total", name, "cut off"] == found["handler_seconds_count", name] == 1
+    assert found["attempts_total", name, "cut off"] == found["attempt_seconds_count", name] == 1
     assert adds_up(found)
 
 
@@ -61,8 +61,8 @@ async def test_a_delivery_that_is_handed_back_went_to_queued(start_worker, ledge
     await ledger.accept(a_delivery("d-1"))
     await started.wait()
     engine.handle_sig(signal.SIGTERM)
-    await until(lambda: figures(engine)["tries_total", "queued"] == 1)
-    assert figures(engine)["handler_runs_total", name, "cut off"] == 1
+    await until(lambda: figures(engine)["runs_total", "queued"] == 1)
+    assert figures(engine)["attempts_total", name, "cut off"] == 1
     assert adds_up(figures(engine))
     assert (await listing.get("d-1")).state is State.QUEUED
 
@@ -71,21 +71,21 @@ async def test_every_ending_of_a_try_is_counted_under_its_state(start_worker, le
     router = Router()
 
     @router.register("Push Hook")
-    @policy(tries=2, timeout=0.05)
+    @policy(max_attempts=2, timeout=0.05)
     async def slow(event, gl):
         await asyncio.sleep(0 if event.data["quick"] else 60)
 
-    engine = await start_worker(router, HOOKYARD_RETRY_BASE_S=0.01)
+    engine = await start_worker(router, HOOKYARD_BACKOFF_S=0.01)
     await ledger.accept(a_delivery("d-1", data={"quick": True}))
     await ledger.accept(a_delivery("d-2", data={"quick": False}))
     await ledger.accept(a_delivery("d-3", event="Issue Hook"))
-    await until(lambda: figures(engine)["tries_total", "failed"] == 1)
+    await until(lambda: figures(engine)["runs_total", "failed"] == 1)
     found = figures(engine)
-    by_state = {key[1]: value for key, value in found.items() if key[0] == "tries_total"}
+    by_state = {key[1]: value for key, value in found.items() if key[0] == "runs_total"}
     assert by_state == {"succeeded": 1, "ignored": 1, "failed": 1, "retrying": 1, "queued": 0}
-    (name,) = {key[1] for key in found if key[0] == "handler_given_up_total"}
-    assert found["handler_runs_total", name, "timed out"] == 2
-    assert found["handler_runs_total", name, "succeeded"] == found["handler_given_up_total", name] == 1
+    (name,) = {key[1] for key in found if key[0] == "attempts_given_up_total"}
+    assert found["attempts_total", name, "timed out"] == 2
+    assert found["attempts_total", name, "succeeded"] == found["attempts_given_up_total", name] == 1
     assert found["pickup_seconds_count",] == 3  # the second try of d-2 is none
     assert adds_up(found)
 
@@ -101,5 +101,5 @@ async def test_a_record_that_cannot_be_read_is_a_claim_that_failed(start_worker,
     await ledger.accept(a_delivery("d-1"))
     await ledger.redis.hset(ledger.names.delivery("d-1"), "meta", b"\xc1")
     engine = await start_worker(Router())
-    await until(lambda: figures(engine)["tries_total", "failed"] == 1)
+    await until(lambda: figures(engine)["runs_total", "failed"] == 1)
     assert adds_up(figures(engine))

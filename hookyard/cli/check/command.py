@@ -25,7 +25,7 @@ from hookyard.cli.context import Place, find_place, redis_trouble
 from hookyard.cli.output.terminal import FAILED, WRONG_USE, show, show_json
 from hookyard.cli.output.text import one_line
 from hookyard.cli.up.environment import child_environment, python_module
-from hookyard.ledger.heartbeats import living
+from hookyard.ledger.heartbeats import alive
 from hookyard.ledger.keys import Names
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
@@ -82,7 +82,7 @@ async def _look_at_redis(place: Place) -> list[Finding]:
         await Ledger(redis, names).probe()
         found.append(live_rules.of_redis_clock(await _ahead_s(redis)))
         stats = await Listing(redis, names).stats()
-        found += live_rules.of_workers(await living(redis, names), stats)
+        found += live_rules.of_workers(await alive(redis, names), stats)
     except (RedisError, OSError) as exc:
         text, _, todo = redis_trouble(place, exc).partition("\n")
         return [Finding(level=Level.FAULT, about="redis", text=text, todo=todo)]

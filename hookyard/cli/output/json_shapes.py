@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from hookyard.cli.output.times import iso
-from hookyard.ledger.records import FINISHED, WAITING, Outcome, Record, State, Try
+from hookyard.ledger.records import FINISHED, WAITING, Attempt, Record, Run, State
 
 if TYPE_CHECKING:
     from hookyard.ledger.query import Page, Stats
@@ -23,7 +23,7 @@ def delivery(record: Record) -> dict[str, Any]:
         "object": facts.object,
         "source": facts.source,
         "received": iso(facts.received_ms),
-        "tries": record.tries,
+        "runs": record.runs,
         "next_due": _iso(record.due_ms) if record.state in WAITING else None,
         "lease_ends": _iso(record.due_ms) if record.state is State.RUNNING else None,
         "worker": record.worker if record.state is State.RUNNING else None,
@@ -45,24 +45,24 @@ def whole_delivery(record: Record, *, with_body: bool = False) -> dict[str, Any]
     facts = record.delivery
     shape = delivery(record) | {
         "content_type": facts.content_type,
-        "vouched_by": facts.vouched_by,
+        "authenticated_by": facts.authenticated_by,
         "event_uuid": facts.event_uuid,
         "trace": facts.trace,
         "headers": dict(facts.headers),
         "size_bytes": len(facts.body),
-        "workers_died": record.deaths,
+        "crashes": record.crashes,
         "handlers": [
             {
                 "handler": standing.handler,
-                "result": standing.result.value,
-                "try": standing.number,
+                "outcome": standing.outcome.value,
+                "run": standing.run,
                 "attempt": standing.attempt,
                 "final": standing.final,
                 "next_due": _iso(standing.due_ms),
             }
             for standing in record.standings().values()
         ],
-        "history": [_one_try(one_try) for one_try in record.history],
+        "history": [_run(run) for run in record.history],
     }
     if with_body:
         shape |= _body(facts.body)
@@ -80,28 +80,28 @@ def stats(found: Stats) -> dict[str, Any]:
     }
 
 
-def _one_try(one_try: Try) -> dict[str, Any]:
+def _run(run: Run) -> dict[str, Any]:
     return {
-        "number": one_try.number,
-        "worker": one_try.worker,
-        "started": iso(one_try.started_ms),
-        "ended": _iso(one_try.ended_ms),
-        "ending": one_try.ending.value,
-        "outcomes": [_outcome(outcome) for outcome in one_try.outcomes],
+        "number": run.number,
+        "worker": run.worker,
+        "started": iso(run.started_ms),
+        "ended": _iso(run.ended_ms),
+        "ending": run.ending.value,
+        "attempts": [_attempt(attempt) for attempt in run.attempts],
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
-        "handler": outcome.handler,
-        "result": outcome.result.value,
-        "attempt": outcome.attempt,
-        "started": iso(outcome.started_ms),
-        "took_ms": outcome.took_ms,
-        "final": outcome.final,
-        "next_due": _iso(outcome.due_ms),
-        "error": outcome.error,
-        "traceback": outcome.traceback,
+        "handler": attempt.handler,
+        "outcome": attempt.outcome.value,
+        "number": attempt.number,
+        "started": iso(attempt.started_ms),
+        "took_ms": attempt.took_ms,
+        "final": attempt.final,
+        "next_due": _iso(attempt.due_ms),
+        "error": attempt.error,
+        "traceback": attempt.traceback,
     }
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hookyard.cli.output import text
 from hookyard.cli.output.times import ago, clock, span, until
-from hookyard.ledger.records import FINISHED, Ending, Record, Result, State
+from hookyard.ledger.records import FINISHED, Ending, Outcome, Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hookyard.ledger.query import Page, Stats
-    from hookyard.ledger.records import Outcome, Try
+    from hookyard.ledger.records import Attempt, Run
 
 _EVENT: Final = 18
-_FIXED: Final = len("23 h 59 min ago") + _EVENT + len("succeeded") + len("tries") + 6 * len("  ")
+_FIXED: Final = len("23 h 59 min ago") + _EVENT + len("succeeded") + len("runs") + 6 * len("  ")
 _LEAST: Final = 40
 """A list has one line per delivery where so many columns are left for project, object and error; else two."""
 
@@ -67,7 +67,7 @@ def _wide(records: Sequence[Record], now_ms: int, left: int) -> Table:
     table.add_column("event", no_wrap=True, overflow="ellipsis", max_width=max(_EVENT, left // 8))
     table.add_column("project, object", no_wrap=True, overflow="ellipsis", max_width=left // 2)
     table.add_column("state", no_wrap=True)
-    table.add_column("tries", no_wrap=True, justify="right")
+    table.add_column("runs", no_wrap=True, justify="right")
     table.add_column("next, error", no_wrap=True, overflow="ellipsis", max_width=left - left // 2)
     for record in records:
         table.add_row(
@@ -76,7 +76,7 @@ def _wide(records: Sequence[Record], now_ms: int, left: int) -> Table:
             Text(text.event(record.delivery)),
             Text(text.about(record.delivery)),
             text.state(record),
-            str(record.tries),
+            str(record.runs),
             Text(text.next_or_error(record, now_ms=now_ms)),
         )
     return table
@@ -89,7 +89,7 @@ def _narrow(records: Sequence[Record], now_ms: int) -> Group:
         head.append_text(text.state(record))
         head.append(f"  {text.received(record, now_ms=now_ms)}", style="bright_black")
         parts = [text.event(record.delivery), text.about(record.delivery)]
-        parts += [text.tries(record.tries), text.next_or_error(record, now_ms=now_ms)]
+        parts += [text.runs(record.runs), text.next_or_error(record, now_ms=now_ms)]
         lines += [head, Text("  " + " · ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")]
     return Group(*lines)
 
@@ -101,19 +101,19 @@ def story(record: Record, *, now_ms: int, all_tracebacks: bool = False) -> Group
         _indented(_facts(record, now_ms)),
     ]
     shown = _last_failure(record) if not all_tracebacks else None
-    for one_try in record.history:
-        parts += [Text(""), _try_head(one_try, now_ms)]
+    for run in record.history:
+        parts += [Text(""), _run_head(run, now_ms)]
         parts += [
             _indented(part)
-            for outcome in one_try.outcomes
-            for part in _outcome(
-                outcome,
+            for attempt in run.attempts
+            for part in _attempt(
+                attempt,
                 now_ms=now_ms,
-                is_latest=one_try is record.history[-1],
-                with_traceback=all_tracebacks or outcome is shown,
+                is_latest=run is record.history[-1],
+                with_traceback=all_tracebacks or attempt is shown,
             )
         ]
-        if not one_try.outcomes and one_try.ending is not Ending.RUNNING:
+        if not run.attempts and run.ending is not Ending.RUNNING:
             none = "wants this event" if record.state is State.IGNORED else "came to an end"
             parts.append(Text(f"  no handler {none}", style="bright_black"))
     parts += [Text(""), Text("What comes next", style="bold")]
@@ -135,10 +135,10 @@ def _facts(record: Record, now_ms: int) -> Table:
         ("object", facts.object),
         ("received", received),
         ("source", facts.source if facts.source != "default" else None),
-        ("vouched by", facts.vouched_by),
+        ("vouched by", facts.authenticated_by),
         ("size", size if facts.body else "no body"),
-        ("tries", str(record.tries) + (f" (this round; {record.claims} in all)" if _rounds(record) else "")),
-        ("died over it", f"{record.deaths} worker(s) in a row" if record.deaths else None),
+        ("runs", str(record.runs) + (f" (this round; {record.claims} in all)" if _rounds(record) else "")),
+        ("crashes", f"{record.crashes} worker(s) in a row" if record.crashes else None),
         ("finished", clock(record.finished_ms) if record.finished_ms else None),
         ("error", record.error),
         ("trace", facts.trace),
@@ -155,40 +155,38 @@ def _facts(record: Record, now_ms: int) -> Table:
 
 
 def _rounds(record: Record) -> bool:
-    return record.claims > record.tries and record.round_from > 1
+    return record.claims > record.runs and record.round_from > 1
 
 
-def _try_head(one_try: Try, now_ms: int) -> Text:
-    ended_ms = one_try.ended_ms if one_try.ended_ms is not None else now_ms
-    took = span(max(0, ended_ms - one_try.started_ms))
-    head = Text(f"Try {one_try.number}", style="bold")
-    head.append(
-        f"  {clock(one_try.started_ms)}, {took}, {text.how_it_ended(one_try.ending)}", style="not bold"
-    )
-    return head.append(f"\n  worker {text.one_line(one_try.worker)}", style="not bold bright_black")
+def _run_head(run: Run, now_ms: int) -> Text:
+    ended_ms = run.ended_ms if run.ended_ms is not None else now_ms
+    took = span(max(0, ended_ms - run.started_ms))
+    head = Text(f"Run {run.number}", style="bold")
+    head.append(f"  {clock(run.started_ms)}, {took}, {text.how_it_ended(run.ending)}", style="not bold")
+    return head.append(f"\n  worker {text.one_line(run.worker)}", style="not bold bright_black")
 
 
-def _outcome(outcome: Outcome, *, now_ms: int, is_latest: bool, with_traceback: bool) -> list[RenderableType]:
-    mark, colour = text.RESULT_MARKS[outcome.result]
-    line = Text(f"{mark} ", style=colour).append(text.one_line(outcome.handler), style="default")
-    line.append(f"  {outcome.result.value}")
-    line.append(f" after {span(outcome.took_ms)}", style="bright_black")
-    if outcome.result is not Result.SUCCEEDED:
-        follows = text.after(outcome, is_latest=is_latest, now_ms=now_ms)
-        line.append(f"  (run {outcome.attempt}{', ' + follows if follows else ''})", style="bright_black")
+def _attempt(attempt: Attempt, *, now_ms: int, is_latest: bool, with_traceback: bool) -> list[RenderableType]:
+    mark, colour = text.OUTCOME_MARKS[attempt.outcome]
+    line = Text(f"{mark} ", style=colour).append(text.one_line(attempt.handler), style="default")
+    line.append(f"  {attempt.outcome.value}")
+    line.append(f" after {span(attempt.took_ms)}", style="bright_black")
+    if attempt.outcome is not Outcome.SUCCEEDED:
+        follows = text.after(attempt, is_latest=is_latest, now_ms=now_ms)
+        line.append(f"  (run {attempt.number}{', ' + follows if follows else ''})", style="bright_black")
     parts: list[RenderableType] = [line]
-    if with_traceback and outcome.traceback:
-        parts.append(_indented(Text(text.plain(outcome.traceback).rstrip(), style="red")))
-    elif outcome.error:
-        parts.append(_indented(Text(text.one_line(outcome.error), style="red")))
+    if with_traceback and attempt.traceback:
+        parts.append(_indented(Text(text.plain(attempt.traceback).rstrip(), style="red")))
+    elif attempt.error:
+        parts.append(_indented(Text(text.one_line(attempt.error), style="red")))
     return parts
 
 
-def _last_failure(record: Record) -> Outcome | None:
-    for one_try in reversed(record.history):
-        for outcome in reversed(one_try.outcomes):
-            if outcome.result is not Result.SUCCEEDED:
-                return outcome
+def _last_failure(record: Record) -> Attempt | None:
+    for run in reversed(record.history):
+        for attempt in reversed(run.attempts):
+            if attempt.outcome is not Outcome.SUCCEEDED:
+                return attempt
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from hookyard.cli.output.times import ago, span, until
-from hookyard.ledger.records import Ending, Outcome, Record, Result, State
+from hookyard.ledger.records import Attempt, Ending, Outcome, Record, State
 
 if TYPE_CHECKING:
     from hookyard.ledger.records import Delivery
@@ -25,10 +25,10 @@ COLOURS: Final = {
     State.IGNORED: "bright_black",
     State.FAILED: "bold red",
 }
-RESULT_MARKS: Final = {
-    Result.SUCCEEDED: ("✓", "green"),
-    Result.FAILED: ("✗", "red"),
-    Result.TIMED_OUT: ("✗", "red"),
+OUTCOME_MARKS: Final = {
+    Outcome.SUCCEEDED: ("✓", "green"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.TIMED_OUT: ("✗", "red"),
 }
 LONG_WAIT_MS: Final = 10_000
 """What has been due for longer than this makes one ask whether a worker is running."""
@@ -75,9 +75,9 @@ def next_or_error(record: Record, *, now_ms: int) -> str:
     return ": ".join(parts)
 
 
-def tries(number: int) -> str:
-    """Return ``1 try``, ``3 tries``."""
-    return "1 try" if number == 1 else f"{number} tries"
+def runs(number: int) -> str:
+    """Return ``1 run``, ``3 runs``."""
+    return "1 run" if number == 1 else f"{number} runs"
 
 
 def deliveries(number: int) -> str:
@@ -117,21 +117,21 @@ def how_it_ended(ending: Ending) -> str:
     """Return how a try ended, for a reader who does not know the words yet."""
     return {
         Ending.SETTLED: "settled",
-        Ending.HANDED_BACK: "handed back (its worker was stopped; not counted)",
-        Ending.DIED: "died (its worker did not come back)",
+        Ending.RELEASED: "released (its worker was stopped; not counted)",
+        Ending.CRASHED: "crashed (its worker did not come back)",
         Ending.RUNNING: "running",
     }[ending]
 
 
-def after(outcome: Outcome, *, is_latest: bool, now_ms: int) -> str | None:
+def after(attempt: Attempt, *, is_latest: bool, now_ms: int) -> str | None:
     """Return what followed, or will follow, a handler's outcome; ``None`` for a success."""
-    if outcome.result is Result.SUCCEEDED:
+    if attempt.outcome is Outcome.SUCCEEDED:
         return None
-    if outcome.final:
+    if attempt.final:
         return "given up"
-    if outcome.due_ms is None or not is_latest:
+    if attempt.due_ms is None or not is_latest:
         return None
-    return f"runs again {until(outcome.due_ms, now_ms=now_ms)}"
+    return f"runs again {until(attempt.due_ms, now_ms=now_ms)}"
 
 
 def received(record: Record, *, now_ms: int) -> str:

@@ -37,17 +37,17 @@ def text(welcome: Welcome) -> str:
         + (" with the same GL_SECRET or GL_SIGNING_TOKEN:" if welcome.has_secret else ":"),
         "",
     ]
-    tries = [(f"{command} send issue-open", "send a sample webhook")]
+    commands = [(f"{command} send issue-open", "send a sample webhook")]
     if welcome.emulator:
-        tries.append((f"{command} api GET /projects/1/issues/1/notes", "see the bot's answer"))
+        commands.append((f"{command} api GET /projects/1/issues/1/notes", "see the bot's answer"))
     else:
-        tries.append((f"{command} check", "see that GitLab and the token are right"))
-    tries += [
+        commands.append((f"{command} check", "see that GitLab and the token are right"))
+    commands += [
         (f"{command} deliveries", "see what came in"),
         (f"{command} show ID", "see what became of one"),
     ]
-    width = max(len(typed) for typed, _ in tries)
-    lines += [f"    {typed:<{width}}   {why}" for typed, why in tries]
+    width = max(len(typed) for typed, _ in commands)
+    lines += [f"    {typed:<{width}}   {why}" for typed, why in commands]
     if welcome.emulator:
         lines += ["", f"  What the bot did, in a browser:  {welcome.emulator}/"]
     lines += [

@@ -5,8 +5,8 @@
 -- writes later must name the number it got here.
 --
 -- KEYS  queue, states, wake, failed
--- ARGV  prefix, worker, lease ms, how many, version it can read, deaths that fail a delivery,
---       1 when it may take a delivery that is one death short of that, only this id ('' for any),
+-- ARGV  prefix, worker, lease ms, how many, version it can read, crashes that fail a delivery,
+--       1 when it may take a delivery that is one crash short of that, only this id ('' for any),
 --       Redis time after which nobody waits for the answer any more (0: no such time)
 -- gives {claimed, foreign ids, when the next falls due or -1, now}
 --       claimed is a list of {id, {field, value, …}} as after the claim;
@@ -14,8 +14,8 @@
 
 local queue, states, wake, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, worker, lease_ms, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local version, max_deaths = tonumber(ARGV[5]), tonumber(ARGV[6])
-local may_take_suspect, only, max_bytes = ARGV[7] == '1', ARGV[8], 8 * 1024 * 1024 -- per answer
+local version, max_crashes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local may_take_quarantined, only, max_bytes = ARGV[7] == '1', ARGV[8], 8 * 1024 * 1024 -- per answer
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local until_ms = tonumber(ARGV[9])
@@ -42,11 +42,11 @@ end
 
 -- Suspects that this worker may not take stay where they are, so that it finds them as soon as it
 -- may; so many more entries are looked at.
-local suspects_passed, most_passed = 0, 256
+local quarantined_passed, most_passed = 0, 256
 local ids
 if only == '' then
     ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0,
-        limit + (may_take_suspect and 0 or most_passed))
+        limit + (may_take_quarantined and 0 or most_passed))
 else
     ids = { only }
 end
@@ -57,9 +57,9 @@ for _, id in ipairs(ids) do
     if bytes > max_bytes or #claimed >= limit then
         break
     end
-    local had = redis.call('HMGET', key, 'state', 'claims', 'deaths', 'claimed', 'worker', 'v', 'tries')
-    local state, claims, deaths = had[1], tonumber(had[2]) or 0, tonumber(had[3]) or 0
-    local died = state == 'running'
+    local had = redis.call('HMGET', key, 'state', 'claims', 'crashes', 'claimed', 'worker', 'v', 'runs')
+    local state, claims, crashes = had[1], tonumber(had[2]) or 0, tonumber(had[3]) or 0
+    local crashed = state == 'running'
 
     if not state then
         if redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 then
@@ -72,31 +72,31 @@ for _, id in ipairs(ids) do
         redis.call('ZADD', queue, 'XX', now + lease_ms, id)
     elseif state == 'succeeded' or state == 'ignored' or state == 'failed' then
         redis.call('ZREM', queue, id)
-    elseif died and deaths + 1 >= max_deaths then
-        local text = 'its worker died ' .. (deaths + 1) .. ' times while running it (last: ' .. (had[5] or '?') .. ')'
-        redis.call('HSET', key, 'state', 'failed', 'deaths', deaths + 1, 'finished', now, 'error', text,
-            'died:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
+    elseif crashed and crashes + 1 >= max_crashes then
+        local text = 'its worker crashed ' .. (crashes + 1) .. ' times while running it (last: ' .. (had[5] or '?') .. ')'
+        redis.call('HSET', key, 'state', 'failed', 'crashes', crashes + 1, 'finished', now, 'error', text,
+            'crashed:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
         redis.call('ZREM', queue, id)
         redis.call('ZADD', failed, now, id)
         redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
         move('running', 'failed')
-    elseif deaths + (died and 1 or 0) >= max_deaths - 1 and max_deaths > 1 and not may_take_suspect and only == '' then
-        -- a suspect: its next death would fail it, so it must not share a worker with another one,
-        -- and each death is held against one of them only
-        suspects_passed = suspects_passed + 1
-    elseif only ~= '' and died and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then
+    elseif crashes + (crashed and 1 or 0) >= max_crashes - 1 and max_crashes > 1 and not may_take_quarantined and only == '' then
+        -- a quarantined delivery: its next crash would fail it, so it must not share a worker with another one,
+        -- and each crash is held against one of them only
+        quarantined_passed = quarantined_passed + 1
+    elseif only ~= '' and crashed and tonumber(redis.call('ZSCORE', queue, id) or 0) > now then
         -- asked for by id, but another worker's lease still holds
     else
-        if died then
-            deaths = deaths + 1
-            redis.call('HSET', key, 'deaths', deaths,
-                'died:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
+        if crashed then
+            crashes = crashes + 1
+            redis.call('HSET', key, 'crashes', crashes,
+                'crashed:' .. claims, (had[4] or 0) .. ' ' .. now .. ' ' .. (had[5] or '?'))
         end
-        if deaths >= max_deaths - 1 and max_deaths > 1 then
-            may_take_suspect = false
+        if crashes >= max_crashes - 1 and max_crashes > 1 then
+            may_take_quarantined = false
         end
         redis.call('HSET', key, 'state', 'running', 'claims', claims + 1, 'worker', worker, 'claimed', now,
-            'tries', (tonumber(had[7]) or 0) + 1)
+            'runs', (tonumber(had[7]) or 0) + 1)
         redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', lease_ms)
         local fields, at = redis.call('HGETALL', key), #leased
         for place = 2, #fields, 2 do
@@ -118,7 +118,7 @@ for state, count in pairs(counts) do
 end
 
 -- What this worker must leave is no reason for it to look again: it will, when its own suspect ends.
-local head = redis.call('ZRANGE', queue, suspects_passed, suspects_passed, 'WITHSCORES')
+local head = redis.call('ZRANGE', queue, quarantined_passed, quarantined_passed, 'WITHSCORES')
 local due = head[2] and math.floor(tonumber(head[2])) or -1
 if #head > 0 and due <= now and redis.call('LLEN', wake) == 0 then
     redis.call('LPUSH', wake, 1)

@@ -7,7 +7,7 @@
 -- gives per delivery: 'queued' (runs again now), 'running' (runs again once this try has ended),
 --       'missing'
 --
--- A new round of tries begins with the next claim. What waits already becomes due at once.
+-- A new round of runs begins with the next claim. What waits already becomes due at once.
 
 local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, what = ARGV[1], ARGV[2]
@@ -26,11 +26,11 @@ for i = 3, #ARGV, 2 do
         redis.call('HSET', key, 'replay', what)
         answers[#answers + 1] = 'running'
     else
-        redis.call('HSET', key, 'state', 'queued', 'tries', 0, 'round_from', claims + 1)
+        redis.call('HSET', key, 'state', 'queued', 'runs', 0, 'round_from', claims + 1)
         if what == 'all' then
             redis.call('HSET', key, 'done_from', claims + 1)
         end
-        redis.call('HDEL', key, 'error', 'deaths', 'finished', 'replay')
+        redis.call('HDEL', key, 'error', 'crashes', 'finished', 'replay')
         redis.call('SET', 'arq:job:' .. id, job)
         redis.call('ZADD', queue, now, id)
         redis.call('ZREM', failed, id)

@@ -1,7 +1,7 @@
--- Ends tries: writes each try's outcome and its delivery's next state in one step.
+-- Ends runs: writes each try's outcome and its delivery's next state in one step.
 --
 -- KEYS  queue, failed, states, wake, done
--- ARGV  prefix, how many tries a record keeps; then per delivery:
+-- ARGV  prefix, how many runs a record keeps; then per delivery:
 --       id, claim, state it goes to, delay ms, error or '', try or ''
 --       `succeeded` `ignored` `failed`  final
 --       `retrying`                      due again after delay ms
@@ -11,7 +11,7 @@
 -- A worker that got no answer settles again; what its first call wrote is then told as written.
 
 local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local prefix, kept_tries = ARGV[1], tonumber(ARGV[2])
+local prefix, kept_runs = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, moved, ended = {}, {}, 0
@@ -28,7 +28,7 @@ for i = 3, #ARGV, 6 do
     local id, claim, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
     local error, try = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
-    local had = redis.call('HMGET', key, 'state', 'claims', 'replay', 'deaths', 'error', 'tries')
+    local had = redis.call('HMGET', key, 'state', 'claims', 'replay', 'crashes', 'error', 'runs')
     if had[1] and had[1] ~= 'running' and had[2] == claim then
         answers[#answers + 1] = 1
     elseif had[1] ~= 'running' or had[2] ~= claim then
@@ -37,25 +37,25 @@ for i = 3, #ARGV, 6 do
         answers[#answers + 1] = 1
         local set, unset = {}, {}
         if try ~= '' then
-            add(set, 'try:' .. claim, try)
+            add(set, 'run:' .. claim, try)
         end
-        if tonumber(claim) > kept_tries then
-            add(unset, 'try:' .. (claim - kept_tries), 'died:' .. (claim - kept_tries))
+        if tonumber(claim) > kept_runs then
+            add(unset, 'run:' .. (claim - kept_runs), 'crashed:' .. (claim - kept_runs))
         end
         if had[4] then
-            unset[#unset + 1] = 'deaths'
+            unset[#unset + 1] = 'crashes'
         end
         if had[3] then
             -- an operator asked for a replay while it was running
             to, delay, error = 'queued', 0, ''
             unset[#unset + 1] = 'replay'
-            add(set, 'tries', 0)
+            add(set, 'runs', 0)
             add(set, 'round_from', claim + 1)
             if had[3] == 'all' then
                 add(set, 'done_from', claim + 1)
             end
         elseif to == 'queued' then
-            add(set, 'tries', (tonumber(had[6]) or 1) - 1)
+            add(set, 'runs', (tonumber(had[6]) or 1) - 1)
         end
         if error ~= '' then
             add(set, 'error', error)

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from hookyard.cli.main import app
 from hookyard.ledger.claims import Settlement
-from hookyard.ledger.records import Ending, Outcome, Result, State, Try
+from hookyard.ledger.records import Attempt, Ending, Outcome, Run, State
 from tests.fakes import a_delivery
 from tests.processes import ROOT
 
 
-class Run:
+class Ran:
     """What a command printed, and its exit code."""
 
     def __init__(self, code, out, err):
@@ -49,7 +49,7 @@ def hookyard(nowhere, monkeypatch, redis_url):
         result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), input=typed)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Run(result.exit_code, result.stdout, result.stderr)
+        return Ran(result.exit_code, result.stdout, result.stderr)
 
     return run
 
@@ -69,7 +69,7 @@ def command(nowhere):
             timeout=timeout_s,
             check=False,
         )
-        return Run(done.returncode, done.stdout, done.stderr)
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -84,19 +84,19 @@ def process_environment(**environment):
 def keep(ledger):
     """Gives a coroutine function that puts a delivery into the ledger, in the state that is asked for."""
 
-    async def kept(delivery_id, state=State.QUEUED, *, outcomes=None, ending=Ending.SETTLED, **facts):
+    async def kept(delivery_id, state=State.QUEUED, *, attempts=None, ending=Ending.SETTLED, **facts):
         await ledger.accept(a_delivery(delivery_id, **facts))
         if state is State.QUEUED:
             return
         (record,) = (
-            await ledger.claim(worker="w-1", limit=1, lease_ms=60_000, max_deaths=3, only=delivery_id)
+            await ledger.claim(worker="w-1", limit=1, lease_ms=60_000, max_crashes=3, only=delivery_id)
         ).records
         if state is State.RUNNING:
             return
         failed = state in {State.FAILED, State.RETRYING}
         now_ms = time.time_ns() // 1_000_000
-        outcomes = (
-            (an_outcome(failed=failed, final=state is not State.RETRYING),) if outcomes is None else outcomes
+        attempts = (
+            (an_attempt(failed=failed, final=state is not State.RETRYING),) if attempts is None else attempts
         )
         await ledger.settle(
             Settlement(
@@ -105,13 +105,13 @@ def keep(ledger):
                 state=state,
                 delay_ms=34_000 if state is State.RETRYING else 0,
                 error="bot:second: ValueError: no moon" if failed else None,
-                one_try=Try(
+                run=Run(
                     number=record.claims,
                     worker="w-1",
                     started_ms=now_ms - 1200,
                     ended_ms=now_ms,
                     ending=ending,
-                    outcomes=() if state is State.IGNORED else outcomes,
+                    attempts=() if state is State.IGNORED else attempts,
                 ),
             )
         )
@@ -119,13 +119,13 @@ def keep(ledger):
     return kept
 
 
-def an_outcome(handler="bot:second", *, failed=True, final=True, attempt=1, traceback="Traceback: no moon"):
+def an_attempt(handler="bot:second", *, failed=True, final=True, number=1, traceback="Traceback: no moon"):
     """What one run of a handler came to."""
     now_ms = time.time_ns() // 1_000_000
-    return Outcome(
+    return Attempt(
         handler=handler,
-        result=Result.FAILED if failed else Result.SUCCEEDED,
-        attempt=attempt,
+        outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED,
+        number=number,
         started_ms=now_ms - 1200,
         took_ms=12,
         final=final,

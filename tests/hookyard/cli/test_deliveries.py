@@ -11,7 +11,7 @@ from rich.console import Console
 from hookyard.cli.output import tables
 from hookyard.ledger.query import Filter
 from hookyard.ledger.records import Ending, State
-from tests.hookyard.cli.conftest import an_outcome, process_environment
+from tests.hookyard.cli.conftest import an_attempt, process_environment
 
 ID = "3f6c2b1a-1111-2222-3333-444455556666"
 
@@ -58,7 +58,7 @@ async def test_the_json_of_a_list_keeps_its_field_names(hookyard, keep):
         "object",
         "source",
         "received",
-        "tries",
+        "runs",
         "next_due",
         "lease_ends",
         "worker",
@@ -142,13 +142,13 @@ async def test_what_a_sender_wrote_cannot_steer_the_terminal(hookyard, keep):
         assert "[bold]" in run.out
 
 
-async def test_show_tells_each_try_and_each_outcome(hookyard, keep):
-    outcomes = (
-        an_outcome("bot:first", failed=False),
-        an_outcome(),
-        an_outcome("bot:third", traceback="Last one"),
+async def test_show_tells_each_run_and_each_attempt(hookyard, keep):
+    attempts = (
+        an_attempt("bot:first", failed=False),
+        an_attempt(),
+        an_attempt("bot:third", traceback="Last one"),
     )
-    await keep("d-1", State.FAILED, outcomes=outcomes, vouched_by="secret token 1 (…9f86)", object="#7")
+    await keep("d-1", State.FAILED, attempts=attempts, authenticated_by="secret token 1 (…9f86)", object="#7")
     run = await hookyard("show", "d-1")
     assert run.code == 0
     for expected in (
@@ -157,7 +157,7 @@ async def test_show_tells_each_try_and_each_outcome(hookyard, keep):
         "#7",
         "secret token 1 (…9f86)",
         "x-gitlab-event-uuid: 11111111-2222-3333-4444-555555555555",
-        "Try 1",
+        "Run 1",
         "settled",
         "worker w-1",
         "✓ bot:first  succeeded after 12 ms",
@@ -175,15 +175,15 @@ async def test_show_tells_of_workers_that_died_and_tries_that_were_handed_back(
     hookyard, keep, ledger, listing
 ):
     await keep("d-1", State.QUEUED)
-    await ledger.claim(worker="victim", limit=1, lease_ms=1, max_deaths=3)
+    await ledger.claim(worker="victim", limit=1, lease_ms=1, max_crashes=3)
     await asyncio.sleep(0.05)
-    await ledger.claim(worker="heir", limit=1, lease_ms=60_000, max_deaths=3)
+    await ledger.claim(worker="heir", limit=1, lease_ms=60_000, max_crashes=3)
     run = await hookyard("show", "d-1")
-    assert "died (its worker did not come back)" in run.out
+    assert "crashed (its worker did not come back)" in run.out
     assert "worker victim" in run.out
     assert "Its lease ends in" in run.out
-    await keep("d-2", State.FAILED, ending=Ending.HANDED_BACK)
-    assert "handed back" in (await hookyard("show", "d-2")).out
+    await keep("d-2", State.FAILED, ending=Ending.RELEASED)
+    assert "released" in (await hookyard("show", "d-2")).out
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ async def test_show_ends_with_what_comes_next(hookyard, keep, state, expected):
 async def test_show_as_json_tells_the_whole_story(hookyard, keep):
     await keep("d-1", State.RETRYING)
     story = (await hookyard("show", "d-1", "--json")).json
-    assert story["history"][0]["outcomes"][0]["traceback"] == "Traceback: no moon"
-    assert story["handlers"][0]["result"] == "failed"
+    assert story["history"][0]["attempts"][0]["traceback"] == "Traceback: no moon"
+    assert story["handlers"][0]["outcome"] == "failed"
     assert story["size_bytes"] == len(b'{"object_kind": "push"}')
     assert "body" not in story
     assert (await hookyard("show", "d-1", "--json", "--body")).json["body"] == '{"object_kind": "push"}'

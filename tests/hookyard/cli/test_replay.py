@@ -21,9 +21,9 @@ async def test_replay_by_id_runs_all_handlers_again(hookyard, keep, listing):
 
 
 async def test_replay_of_only_what_failed_keeps_successes(hookyard, keep, listing):
-    from tests.hookyard.cli.conftest import an_outcome
+    from tests.hookyard.cli.conftest import an_attempt
 
-    await keep("d-1", State.FAILED, outcomes=(an_outcome("bot:first", failed=False), an_outcome()))
+    await keep("d-1", State.FAILED, attempts=(an_attempt("bot:first", failed=False), an_attempt()))
     assert (await hookyard("replay", "d-1", "--failed-only")).code == 0
     assert (await listing.get("d-1")).succeeded_handlers() == {"bot:first"}
 

@@ -13,7 +13,7 @@ from hookyard import GiveUp, Policy, RetryAfter
 from hookyard.gitlab.client import TooManyRequests, error_for
 from hookyard.host.retry import Again, Limits, Stop, backoff_s, decide
 
-LIMITS = Limits(tries=8, backoff_s=5, max_backoff_s=10_800)
+LIMITS = Limits(max_attempts=8, backoff_s=5, max_backoff_s=10_800)
 NOW_S = 1_000_000.0
 
 
@@ -31,17 +31,27 @@ def answered(status):
 CASES = [
     ("an ordinary error waits the backoff", ValueError("x"), {}, Again(delay_s=5.0)),
     ("three times as long each run", ValueError("x"), {"attempt": 3}, Again(delay_s=45.0)),
-    ("the last try is the last", ValueError("x"), {"attempt": 8}, Stop(because="no tries left after 8")),
     (
-        "a handler's own tries win",
+        "the last attempt is the last",
         ValueError("x"),
-        {"policy": Policy(tries=1)},
-        Stop(because="no tries left after 1"),
+        {"attempt": 8},
+        Stop(because="no attempts left after 8"),
+    ),
+    (
+        "a handler's own number of attempts wins",
+        ValueError("x"),
+        {"policy": Policy(max_attempts=1)},
+        Stop(because="no attempts left after 1"),
     ),
     ("a handler's own backoff wins", ValueError("x"), {"policy": Policy(backoff_s=0.5)}, Again(delay_s=0.5)),
     ("giving up is final", GiveUp("no"), {}, Stop(because="the handler gave up")),
     ("RetryAfter is kept to", RetryAfter(90), {}, Again(delay_s=90.0)),
-    ("RetryAfter counts as a try", RetryAfter(90), {"attempt": 8}, Stop(because="no tries left after 8")),
+    (
+        "RetryAfter counts as an attempt",
+        RetryAfter(90),
+        {"attempt": 8},
+        Stop(because="no attempts left after 8"),
+    ),
     ("GitLab's Retry-After is kept to", too_many(120.0), {}, Again(delay_s=120.0)),
     (
         "a 429 that names no wait backs off",

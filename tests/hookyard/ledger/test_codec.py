@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hookyard.ledger.codec import (
     pack_body,
     pack_meta,
-    pack_try,
+    pack_run,
     unpack_body,
     unpack_delivery,
     unpack_record,
-    unpack_try,
+    unpack_run,
 )
-from hookyard.ledger.records import Delivery, Ending, Outcome, Record, Result, Standing, State, Try
+from hookyard.ledger.records import Attempt, Delivery, Ending, Outcome, Record, Run, Standing, State
 from tests.fakes import a_delivery
 
 TEXT = st.text()  # without half surrogate pairs, as UTF-8 wants it
@@ -37,14 +37,14 @@ DELIVERIES = st.builds(
     source=st.just("default") | TEXT,
     project=st.none() | TEXT.filter(bool),
     object=st.none() | TEXT.filter(bool),
-    vouched_by=TEXT,
+    authenticated_by=TEXT,
     trace=st.none() | TEXT.filter(bool),
 )
-OUTCOMES = st.builds(
-    Outcome,
+ATTEMPTS = st.builds(
+    Attempt,
     handler=TEXT,
-    result=st.sampled_from(Result),
-    attempt=st.integers(1, 100),
+    outcome=st.sampled_from(Outcome),
+    number=st.integers(1, 100),
     started_ms=MS,
     took_ms=MS,
     final=st.booleans(),
@@ -55,20 +55,20 @@ OUTCOMES = st.builds(
 STANDINGS = st.builds(
     Standing,
     handler=TEXT,
-    result=st.sampled_from(Result),
-    number=st.integers(1, 100),
+    outcome=st.sampled_from(Outcome),
+    run=st.integers(1, 100),
     attempt=st.integers(1, 100),
     final=st.booleans(),
     due_ms=st.none() | MS,
 )
-TRIES = st.builds(
-    Try,
+RUNS = st.builds(
+    Run,
     number=st.integers(1, 100),
     worker=TEXT,
     started_ms=MS,
     ending=st.sampled_from(Ending),
     ended_ms=st.none() | MS,
-    outcomes=st.lists(OUTCOMES, max_size=3).map(tuple),
+    attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
     carried=st.lists(STANDINGS, max_size=3).map(tuple),
 )
 
@@ -78,9 +78,9 @@ def test_a_delivery_comes_back_as_it_was(delivery):
     assert unpack_delivery("d-1", pack_meta(delivery), pack_body(delivery.body)) == delivery
 
 
-@given(TRIES)
-def test_a_try_comes_back_as_it_was(one_try):
-    assert unpack_try(pack_try(one_try)) == one_try
+@given(RUNS)
+def test_a_try_comes_back_as_it_was(run):
+    assert unpack_run(pack_run(run)) == run
 
 
 MAGIC = b"\x04\x22\x4d\x18"
@@ -121,18 +121,18 @@ def test_only_a_body_that_becomes_smaller_is_compressed():
 
 def test_half_a_surrogate_pair_in_an_error_can_be_written():
     """A handler's error may quote JSON, which may hold one; UTF-8 may not, and a try must get written."""
-    outcome = Outcome(
+    attempt = Attempt(
         handler="bot:push",
-        result=Result.FAILED,
-        attempt=1,
+        outcome=Outcome.FAILED,
+        number=1,
         started_ms=1,
         took_ms=1,
         final=False,
         error="bad title \ud83d",
         traceback="Traceback …\nValueError: bad title \ud83d",
     )
-    one_try = Try(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, outcomes=(outcome,))
-    (read,) = unpack_try(pack_try(one_try)).outcomes
+    run = Run(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, attempts=(attempt,))
+    (read,) = unpack_run(pack_run(run)).attempts
     assert read.error == "bad title \\ud83d"
     assert read.traceback.endswith("\\ud83d")
 
@@ -168,25 +168,25 @@ def test_a_body_that_is_damaged_is_a_value_error():
     "packed",
     [
         *GARBAGE,
-        msgspec.msgpack.encode({"ending": "settled", "outcomes": []}),
+        msgspec.msgpack.encode({"ending": "settled", "attempts": []}),
         msgspec.msgpack.encode(
-            {"number": 1, "worker": "w", "started_ms": 1, "ending": "new word", "outcomes": []}
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "new word", "attempts": []}
         ),
         msgspec.msgpack.encode(
-            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": [7]}
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "attempts": [7]}
         ),
         msgspec.msgpack.encode(
-            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": 7}
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "attempts": 7}
         ),
         msgspec.msgpack.encode(
-            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "outcomes": [], "new": 1}
+            {"number": 1, "worker": "w", "started_ms": 1, "ending": "settled", "attempts": [], "new": 1}
         ),
     ],
     ids=lambda packed: repr(packed[:20]),
 )
 def test_what_is_no_try_is_a_value_error(packed):
     with pytest.raises(ValueError, match=r"."):
-        unpack_try(packed)
+        unpack_run(packed)
 
 
 def stored(**changed):
@@ -195,14 +195,14 @@ def stored(**changed):
     return {name.replace("__", ":").encode(): value for name, value in fields.items() if value is not None}
 
 
-def a_try(number=1, **changed):
-    return Try(**{"number": number, "worker": "w", "started_ms": 5, "ending": Ending.SETTLED, **changed})
+def a_run(number=1, **changed):
+    return Run(**{"number": number, "worker": "w", "started_ms": 5, "ending": Ending.SETTLED, **changed})
 
 
 def test_a_new_record_has_defaults():
     record = unpack_record("d-1", stored(), due_ms=7)
     assert isinstance(record, Record)
-    assert (record.state, record.tries, record.claims, record.due_ms) == (State.QUEUED, 0, 0, 7)
+    assert (record.state, record.runs, record.claims, record.due_ms) == (State.QUEUED, 0, 0, 7)
     assert (record.round_from, record.done_from, record.history) == (1, 1, ())
     assert record.delivery.body == b"{}"
 
@@ -212,22 +212,22 @@ def test_a_body_that_was_not_fetched_is_empty():
 
 
 def test_tries_stand_in_order():
-    fields = stored(**{f"try__{number}": pack_try(a_try(number)) for number in (10, 9, 2)})
+    fields = stored(**{f"run__{number}": pack_run(a_run(number)) for number in (10, 9, 2)})
     assert [one.number for one in unpack_record("d-1", fields).history] == [2, 9, 10]
 
 
 def test_a_running_try_that_has_written_nothing_yet_is_shown():
     record = unpack_record("d-1", stored(state=b"running", claims=b"3", worker=b"w-1", claimed=b"99"))
-    assert record.history == (a_try(3, worker="w-1", started_ms=99, ending=Ending.RUNNING),)
+    assert record.history == (a_run(3, worker="w-1", started_ms=99, ending=Ending.RUNNING),)
 
 
 def test_a_try_whose_worker_died_keeps_what_it_had_written():
-    outcome = Outcome(handler="a:b", result=Result.SUCCEEDED, attempt=1, started_ms=1, took_ms=2, final=True)
-    left = a_try(2, ending=Ending.RUNNING, outcomes=(outcome,))
-    fields = stored(try__2=pack_try(left), died__2="40 90 wörker with blanks".encode())
-    (died,) = unpack_record("d-1", fields).history
-    assert died == msgspec.structs.replace(
-        left, ending=Ending.DIED, worker="wörker with blanks", started_ms=40, ended_ms=90
+    attempt = Attempt(handler="a:b", outcome=Outcome.SUCCEEDED, number=1, started_ms=1, took_ms=2, final=True)
+    left = a_run(2, ending=Ending.RUNNING, attempts=(attempt,))
+    fields = stored(run__2=pack_run(left), crashed__2="40 90 wörker with blanks".encode())
+    (crashed,) = unpack_record("d-1", fields).history
+    assert crashed == msgspec.structs.replace(
+        left, ending=Ending.CRASHED, worker="wörker with blanks", started_ms=40, ended_ms=90
     )
 
 
@@ -242,10 +242,10 @@ def test_a_try_whose_worker_died_keeps_what_it_had_written():
         {"claims": b"x"},
         {"claimed": b""},
         {"worker": b"\xff"},
-        {"try__1": b"\xc1"},
-        {"try__x": pack_try(a_try())},
-        {"died__1": b"1 2"},
-        {"died__x": b"1 2 w"},
+        {"run__1": b"\xc1"},
+        {"run__x": pack_run(a_run())},
+        {"crashed__1": b"1 2"},
+        {"crashed__x": b"1 2 w"},
     ],
     ids=repr,
 )

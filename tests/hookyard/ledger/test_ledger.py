@@ -8,15 +8,15 @@ import pytest
 
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.leases import renew, renew_script
-from hookyard.ledger.records import Ending, Outcome, Result, State, Try
+from hookyard.ledger.records import Attempt, Ending, Outcome, Run, State
 from hookyard.redis.client import is_redis_away
 from tests.fakes import a_delivery, until
 
 LEASE_MS = 10_000
 
 
-async def claim(ledger, limit=10, *, worker="w1", lease_ms=LEASE_MS, max_deaths=3, **given):
-    return await ledger.claim(worker=worker, limit=limit, lease_ms=lease_ms, max_deaths=max_deaths, **given)
+async def claim(ledger, limit=10, *, worker="w1", lease_ms=LEASE_MS, max_crashes=3, **given):
+    return await ledger.claim(worker=worker, limit=limit, lease_ms=lease_ms, max_crashes=max_crashes, **given)
 
 
 async def claim_one(ledger, **given):
@@ -32,20 +32,20 @@ def settlement(record, state, **given):
     return Settlement(delivery_id=record.delivery.id, claim=record.claims, state=state, **given)
 
 
-def a_try(record, *outcomes):
-    return Try(
+def a_run(record, *attempts):
+    return Run(
         number=record.claims,
         worker="w1",
         started_ms=1,
         ended_ms=2,
         ending=Ending.SETTLED,
-        outcomes=outcomes,
+        attempts=attempts,
     )
 
 
-def an_outcome(handler="bot:greet", result=Result.SUCCEEDED, **given):
-    facts = {"attempt": 1, "started_ms": 1, "took_ms": 1, "final": result is Result.SUCCEEDED}
-    return Outcome(handler=handler, result=result, **{**facts, **given})
+def an_attempt(handler="bot:greet", outcome=Outcome.SUCCEEDED, **given):
+    facts = {"number": 1, "started_ms": 1, "took_ms": 1, "final": outcome is Outcome.SUCCEEDED}
+    return Attempt(handler=handler, outcome=outcome, **{**facts, **given})
 
 
 async def test_what_is_accepted_reads_back_as_it_was(ledger, listing):
@@ -94,16 +94,16 @@ async def test_a_lease_that_ends_gives_the_delivery_to_another_worker(ledger, li
     await ledger.accept(a_delivery("d-1"))
     first = await claim_one(ledger, lease_ms=30)
     second = await claim_one(ledger, worker="w2")
-    assert (second.claims, second.deaths) == (2, 1)
+    assert (second.claims, second.crashes) == (2, 1)
     assert await ledger.settle(settlement(first, State.SUCCEEDED)) is False
-    assert await ledger.note("d-1", first.claims, a_try(first)) is False
-    assert await ledger.settle(settlement(second, State.SUCCEEDED, one_try=a_try(second))) is True
+    assert await ledger.checkpoint("d-1", first.claims, a_run(first)) is False
+    assert await ledger.settle(settlement(second, State.SUCCEEDED, run=a_run(second))) is True
     record = await listing.get("d-1")
     assert [(one.number, one.worker, one.ending) for one in record.history] == [
-        (1, "w1", Ending.DIED),
+        (1, "w1", Ending.CRASHED),
         (2, "w1", Ending.SETTLED),
     ]
-    assert record.deaths == 0
+    assert record.crashes == 0
 
 
 async def test_a_renewed_lease_holds(ledger, redis_url):
@@ -124,11 +124,11 @@ async def test_a_worker_that_lives_although_its_lease_was_lost_takes_the_death_b
 
     await ledger.accept(a_delivery("d-1"))
     first = await claim_one(ledger, lease_ms=30)
-    assert (await claim_one(ledger, worker="w2")).deaths == 1
+    assert (await claim_one(ledger, worker="w2")).crashes == 1
     with redis.Redis.from_url(redis_url) as client:
         lost = renew(renew_script(client), ledger.names, [("d-1", first.claims)], lease_ms=1000)
     assert lost == [("d-1", first.claims)]
-    assert (await listing.get("d-1")).deaths == 0
+    assert (await listing.get("d-1")).crashes == 0
 
 
 async def test_a_delivery_that_kills_three_workers_is_failed_and_says_so(ledger, listing):
@@ -142,8 +142,8 @@ async def test_a_delivery_that_kills_three_workers_is_failed_and_says_so(ledger,
         return record.state is State.FAILED and record
 
     record = await until(failed)
-    assert record.error.startswith("its worker died 3 times while running it")
-    assert [one.ending for one in record.history] == [Ending.DIED] * 3
+    assert record.error.startswith("its worker crashed 3 times while running it")
+    assert [one.ending for one in record.history] == [Ending.CRASHED] * 3
 
 
 async def test_two_deliveries_one_death_short_of_failing_are_never_given_to_the_same_worker(ledger):
@@ -157,8 +157,8 @@ async def test_two_deliveries_one_death_short_of_failing_are_never_given_to_the_
 
         await until(both)
     suspect = await claim_one(ledger)
-    assert suspect.deaths == 2
-    assert (await claim(ledger, may_take_suspect=False)).records == ()
+    assert suspect.crashes == 2
+    assert (await claim(ledger, may_take_quarantined=False)).records == ()
     other = await claim_one(ledger, worker="w2")
     assert other.delivery.id != suspect.delivery.id
 
@@ -166,23 +166,23 @@ async def test_two_deliveries_one_death_short_of_failing_are_never_given_to_the_
 async def test_a_retry_waits_and_counts(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
-    failed = an_outcome(result=Result.FAILED, due_ms=5)
+    failed = an_attempt(outcome=Outcome.FAILED, due_ms=5)
     await ledger.settle(
-        settlement(record, State.RETRYING, delay_ms=60_000, error="boom\nbang", one_try=a_try(record, failed))
+        settlement(record, State.RETRYING, delay_ms=60_000, error="boom\nbang", run=a_run(record, failed))
     )
     assert (await claim(ledger)).records == ()
     stored = await listing.get("d-1")
-    assert (stored.state, stored.tries, stored.error) == (State.RETRYING, 1, "boom bang")
-    assert stored.standings()["bot:greet"].result is Result.FAILED
+    assert (stored.state, stored.runs, stored.error) == (State.RETRYING, 1, "boom bang")
+    assert stored.standings()["bot:greet"].outcome is Outcome.FAILED
 
 
 async def test_handing_back_does_not_count_a_try(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
-    assert record.tries == 1
+    assert record.runs == 1
     await ledger.settle(settlement(record, State.QUEUED))
-    assert (await listing.get("d-1")).tries == 0
-    assert (await claim_one(ledger)).tries == 1
+    assert (await listing.get("d-1")).runs == 0
+    assert (await claim_one(ledger)).runs == 1
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.IGNORED, State.FAILED])
@@ -193,14 +193,14 @@ async def test_a_finished_delivery_leaves_the_queue_and_can_be_replayed(ledger, 
     assert (await claim(ledger)).records == ()
     assert await ledger.replay(["d-1", "nope"], what="all", now_ms=1) == {"d-1": "queued", "nope": "missing"}
     again = await claim_one(ledger)
-    assert (again.tries, again.error, again.round_from, again.done_from) == (1, None, 2, 2)
+    assert (again.runs, again.error, again.round_from, again.done_from) == (1, None, 2, 2)
 
 
 async def test_a_replay_of_the_failed_handlers_keeps_the_successes(ledger):
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
-    outcomes = (an_outcome("bot:a"), an_outcome("bot:b", Result.FAILED, final=True))
-    await ledger.settle(settlement(record, State.FAILED, error="b", one_try=a_try(record, *outcomes)))
+    attempts = (an_attempt("bot:a"), an_attempt("bot:b", Outcome.FAILED, final=True))
+    await ledger.settle(settlement(record, State.FAILED, error="b", run=a_run(record, *attempts)))
     await ledger.replay(["d-1"], what="failed", now_ms=1)
     assert (await claim_one(ledger)).succeeded_handlers() == {"bot:a"}
 
@@ -208,7 +208,7 @@ async def test_a_replay_of_the_failed_handlers_keeps_the_successes(ledger):
 async def test_a_replay_of_all_handlers_forgets_the_successes(ledger):
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
-    await ledger.settle(settlement(record, State.SUCCEEDED, one_try=a_try(record, an_outcome("bot:a"))))
+    await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record, an_attempt("bot:a"))))
     await ledger.replay(["d-1"], what="all", now_ms=1)
     assert (await claim_one(ledger)).succeeded_handlers() == frozenset()
 
@@ -217,7 +217,7 @@ async def test_a_replay_while_it_runs_takes_place_once_the_try_has_ended(ledger,
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
     assert await ledger.replay(["d-1"], what="all", now_ms=1) == {"d-1": "running"}
-    await ledger.settle(settlement(record, State.SUCCEEDED, one_try=a_try(record, an_outcome("bot:a"))))
+    await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record, an_attempt("bot:a"))))
     assert (await listing.get("d-1")).state is State.QUEUED
     assert (await claim_one(ledger)).succeeded_handlers() == frozenset()
 
@@ -257,15 +257,15 @@ async def test_large_bodies_do_not_all_come_in_one_answer(ledger):
 
 
 async def test_the_tries_that_a_record_keeps_are_bounded(ledger, listing):
-    from hookyard.settings.limits import KEPT_TRIES
+    from hookyard.settings.limits import KEPT_RUNS
 
     await ledger.accept(a_delivery("d-1"))
-    for _ in range(KEPT_TRIES + 6):
+    for _ in range(KEPT_RUNS + 6):
         record = await claim_one(ledger)
-        await ledger.settle(settlement(record, State.RETRYING, one_try=a_try(record, an_outcome("bot:a"))))
+        await ledger.settle(settlement(record, State.RETRYING, run=a_run(record, an_attempt("bot:a"))))
     stored = await listing.get("d-1")
-    assert len(stored.history) == KEPT_TRIES
-    assert stored.history[-1].number == KEPT_TRIES + 6
+    assert len(stored.history) == KEPT_RUNS
+    assert stored.history[-1].number == KEPT_RUNS + 6
 
 
 async def test_scripts_are_loaded_again_when_redis_forgot_them(ledger, client):

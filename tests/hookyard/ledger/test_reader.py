@@ -6,7 +6,7 @@ import pytest
 
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.query import Filter
-from hookyard.ledger.records import Ending, Outcome, Result, State, Try
+from hookyard.ledger.records import Attempt, Ending, Outcome, Run, State
 from tests.fakes import a_delivery
 
 
@@ -22,14 +22,14 @@ async def filled(ledger):
                 project="group/app" if number < 5 else "group/other",
             )
         )
-    claims = await ledger.claim(worker="w", limit=8, lease_ms=60_000, max_deaths=3)
+    claims = await ledger.claim(worker="w", limit=8, lease_ms=60_000, max_crashes=3)
     for record in claims.records:
         number = int(record.delivery.id[2:])
         failed = number < 3
-        outcome = Outcome(
+        attempt = Attempt(
             handler="bot:greet",
-            result=Result.FAILED if failed else Result.SUCCEEDED,
-            attempt=1,
+            outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED,
+            number=1,
             started_ms=1,
             took_ms=1,
             final=True,
@@ -40,7 +40,7 @@ async def filled(ledger):
                 claim=record.claims,
                 state=State.FAILED if failed else State.SUCCEEDED,
                 error="ValueError: Boom" if failed else None,
-                one_try=Try(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, outcomes=(outcome,)),
+                run=Run(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, attempts=(attempt,)),
             )
         )
     return ledger

@@ -1,4 +1,4 @@
-"""What a delivery is: its id, and where its handlers stand after some tries."""
+"""What a delivery is: its id, and where its handlers stand after some runs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from hookyard.ledger.records import (
     ERROR_LIMIT,
     FINISHED,
     WAITING,
+    Attempt,
     Ending,
     Outcome,
     Record,
-    Result,
+    Run,
     Standing,
     State,
-    Try,
     one_line,
 )
 from tests.fakes import a_delivery
 
 
-def outcome(handler, result, *, attempt=1, final=False):
-    return Outcome(handler=handler, result=result, attempt=attempt, started_ms=1, took_ms=1, final=final)
+def attempt(handler, outcome, *, number=1, final=False):
+    return Attempt(handler=handler, outcome=outcome, number=number, started_ms=1, took_ms=1, final=final)
 
 
-def a_try(number, *outcomes, carried=(), ending=Ending.SETTLED):
-    return Try(number=number, worker="w", started_ms=1, ending=ending, outcomes=outcomes, carried=carried)
+def a_run(number, *attempts, carried=(), ending=Ending.SETTLED):
+    return Run(number=number, worker="w", started_ms=1, ending=ending, attempts=attempts, carried=carried)
 
 
 def record(*history, **changed):
@@ -49,24 +49,24 @@ def test_every_state_is_finished_waiting_or_running():
 
 
 def test_handlers_stand_where_their_latest_try_left_them():
-    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True), outcome("b", Result.FAILED))
+    first = a_run(1, attempt("a", Outcome.SUCCEEDED, final=True), attempt("b", Outcome.FAILED))
     carried = tuple(standing for name, standing in first.standings().items() if name != "b")
-    second = a_try(2, outcome("b", Result.TIMED_OUT, attempt=2), carried=carried)
+    second = a_run(2, attempt("b", Outcome.TIMED_OUT, number=2), carried=carried)
     standings = record(first, second).standings()
     assert standings == {
-        "a": Standing(handler="a", result=Result.SUCCEEDED, number=1, attempt=1, final=True),
-        "b": Standing(handler="b", result=Result.TIMED_OUT, number=2, attempt=2, final=False),
+        "a": Standing(handler="a", outcome=Outcome.SUCCEEDED, run=1, attempt=1, final=True),
+        "b": Standing(handler="b", outcome=Outcome.TIMED_OUT, run=2, attempt=2, final=False),
     }
 
 
 def test_a_try_that_died_before_it_wrote_anything_changes_nothing():
-    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True))
-    assert record(first, a_try(2, ending=Ending.DIED)).standings() == first.standings()
+    first = a_run(1, attempt("a", Outcome.SUCCEEDED, final=True))
+    assert record(first, a_run(2, ending=Ending.CRASHED)).standings() == first.standings()
     assert record().standings() == {}
 
 
 def test_a_success_counts_until_a_replay_asks_for_all():
-    first = a_try(1, outcome("a", Result.SUCCEEDED, final=True), outcome("b", Result.FAILED))
+    first = a_run(1, attempt("a", Outcome.SUCCEEDED, final=True), attempt("b", Outcome.FAILED))
     assert record(first).succeeded_handlers() == {"a"}
     assert record(first, done_from=2).succeeded_handlers() == frozenset()
 

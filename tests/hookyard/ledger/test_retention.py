@@ -22,7 +22,7 @@ async def finished(ledger):
     records: list = []
     while len(records) < len(states):
         limit = min(100, len(states) - len(records))
-        claims = await ledger.claim(worker="w", limit=limit, lease_ms=60_000, max_deaths=3)
+        claims = await ledger.claim(worker="w", limit=limit, lease_ms=60_000, max_crashes=3)
         records += claims.records
     await asyncio.gather(
         *(

@@ -101,7 +101,7 @@ async def test_the_ledger_tells_what_waits_in_which_state_and_for_how_long(ledge
     await ledger.accept(a_delivery("d-old", received_ms=a_delivery().received_ms - 60_000))
     await ledger.accept(a_delivery("d-new"))
     await ledger.accept(a_delivery("d-run", received_ms=a_delivery().received_ms - 90_000))
-    await ledger.claim(worker="w", limit=1, max_deaths=3, lease_ms=1)  # its lease is over at once
+    await ledger.claim(worker="w", limit=1, max_crashes=3, lease_ms=1)  # its lease is over at once
     found = await scrape(ledger_figures)
     assert found["hookyard_ledger_answers",] == 1
     assert found["hookyard_ledger_deliveries", "queued"] == 2
@@ -138,18 +138,18 @@ def unused_port():
 
 async def test_workers_that_say_so_live_and_those_that_leave_or_fall_silent_do_not(ledger, ledger_figures):
     names, redis = ledger.names, ledger.redis
-    saying = [asyncio.create_task(heartbeats.keep_saying(ledger, name)) for name in ("w-1", "w-2")]
+    saying = [asyncio.create_task(heartbeats.beat(ledger, name)) for name in ("w-1", "w-2")]
 
     async def both_live():
-        return await heartbeats.living(redis, names) == ["w-1", "w-2"]
+        return await heartbeats.alive(redis, names) == ["w-1", "w-2"]
 
     await until(both_live)
     assert (await scrape(ledger_figures))["hookyard_ledger_workers",] == 2
     for task in saying:
         task.cancel()
     await heartbeats.leave(ledger, "w-2")
-    assert await heartbeats.living(redis, names) == ["w-1"]
+    assert await heartbeats.alive(redis, names) == ["w-1"]
     await redis.zincrby(names.workers, -heartbeats.GONE_AFTER_MS - 1, "w-1")  # as if it had said so long ago
-    assert await heartbeats.living(redis, names) == []
+    assert await heartbeats.alive(redis, names) == []
     assert (await scrape(ledger_figures))["hookyard_ledger_workers",] == 0
     assert await redis.pttl(names.workers) > 0

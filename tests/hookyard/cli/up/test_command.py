@@ -249,8 +249,8 @@ async def test_the_second_signal_stops_at_once_and_hands_back_what_runs(ups):
     again = ups.start(HOOKYARD_HANDLERS="slow:router")
     await ups.is_up(again)
     story = ups.json("show", sent["id"], "--json")
-    assert story["history"][0]["ending"] == "handed back"
-    assert story["workers_died"] == 0
+    assert story["history"][0]["ending"] == "released"
+    assert story["crashes"] == 0
     up = ups.running[-1]
     up.send_signal(signal.SIGTERM)
     await until(lambda: "SIGTERM: stopping" in ups.text)

@@ -14,7 +14,7 @@ for i = 3, #ARGV, 3 do
     local key, claim = prefix .. ARGV[i], ARGV[i + 1]
     local had = redis.call('HMGET', key, 'state', 'claims')
     if had[1] == 'running' and had[2] == claim then
-        redis.call('HSET', key, 'try:' .. claim, ARGV[i + 2])
+        redis.call('HSET', key, 'run:' .. claim, ARGV[i + 2])
         redis.call('ZADD', queue, 'XX', now + lease_ms, ARGV[i])
         redis.call('PEXPIRE', 'arq:in-progress:' .. ARGV[i], lease_ms)
         answers[#answers + 1] = 1
