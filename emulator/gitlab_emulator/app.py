@@ -23,7 +23,7 @@ from gitlab_emulator.seed import seed
 from gitlab_emulator.state_keeper import StateKeeper
 from gitlab_emulator.third_party import ThirdParty
 from gitlab_emulator.third_party_endpoint import third_party_routes
-from gitlab_emulator.token_orders import register
+from gitlab_emulator.token_specs import register
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gitlab_emulator.state import State
-    from gitlab_emulator.token_orders import TokenOrder
+    from gitlab_emulator.token_specs import TokenSpec
 
 
 def create_app(  # noqa: PLR0913 - one parameter for each option of the command
@@ -44,7 +44,7 @@ def create_app(  # noqa: PLR0913 - one parameter for each option of the command
     clock: Callable[[], datetime] = utc_now,
     version: Version = NEWEST,
     third_party: ThirdParty | None = None,
-    tokens: Sequence[TokenOrder] = (),
+    tokens: Sequence[TokenSpec] = (),
     rate_limit: int | None = None,
     state_path: Path | None = None,
 ) -> Starlette:

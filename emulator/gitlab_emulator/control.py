@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gitlab_emulator import token_orders
+from gitlab_emulator import token_specs
 from gitlab_emulator.faults import FaultError, read_fault
 from gitlab_emulator.gitlab_api.api import read_body
 from gitlab_emulator.gitlab_api.bodies import MAX_BODY_BYTES, read_json
@@ -69,18 +69,18 @@ def access_routes(
 ) -> list[Route]:
     """GET, POST, DELETE `/-/tokens`; GET, PUT `/-/rate_limit`.
 
-    POST takes the fields of `token_orders.TokenOrder`; as soon as one token is registered, only
+    POST takes the fields of `token_specs.TokenSpec`; as soon as one token is registered, only
     registered ones are taken. PUT takes `{"per_minute": 5}`, or null to turn nobody away. `changed` is
     called after a change of the state.
     """
 
     def order_token(data: Any) -> Response:
-        token = token_orders.register(state, token_orders.read_order(data), clock())
+        token = token_specs.register(state, token_specs.read_spec(data), clock())
         changed()
-        return JSONResponse(token_orders.as_json(state, token), status_code=201)
+        return JSONResponse(token_specs.as_json(state, token), status_code=201)
 
     async def list_tokens(_request: Request) -> Response:
-        return JSONResponse([token_orders.as_json(state, token) for token in state.tokens.values()])
+        return JSONResponse([token_specs.as_json(state, token) for token in state.tokens.values()])
 
     async def clear_tokens(_request: Request) -> Response:
         state.tokens.clear()
@@ -110,7 +110,7 @@ def _ordering(order: Callable[[Any], Response]) -> Callable[[Request], Awaitable
         try:
             body = await read_body(request, MAX_BODY_BYTES)
             return order(read_json(body or b""))
-        except (FaultError, RateLimitError, token_orders.TokenError) as error:
+        except (FaultError, RateLimitError, token_specs.TokenError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         except Refusal as refusal:
             return JSONResponse(refusal.body, status_code=refusal.status)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitlab_emulator.hooks.sending import Sent
-    from gitlab_emulator.tally import Tally
+    from gitlab_emulator.load_statistics import LoadStatistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class Plan:
     keep_alive: bool
 
 
-async def send_all(plan: Plan, tally: Tally, told: Callable[[str, Sent], None]) -> None:
-    """Send them, count them in the tally, and tell of each, by its id, when it has ended.
+async def send_all(plan: Plan, statistics: LoadStatistics, told: Callable[[str, Sent], None]) -> None:
+    """Send them, count them in the statistics, and tell of each, by its id, when it has ended.
 
     Returns early when the receiver is not there at all. When cancelled, what is under way is cut off.
     """
@@ -53,7 +53,7 @@ async def send_all(plan: Plan, tally: Tally, told: Callable[[str, Sent], None]) 
                 sent = await post(client, plan.url, headers, plan.body)
             finally:
                 turns.release()
-            tally.end(sent, time.monotonic())
+            statistics.end(sent, time.monotonic())
             told(delivery_id, sent)
 
         first_s = time.monotonic()
@@ -61,10 +61,10 @@ async def send_all(plan: Plan, tally: Tally, told: Callable[[str, Sent], None]) 
             due_s = first_s if plan.rate is None else first_s + number / plan.rate
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             await turns.acquire()
-            if tally.in_vain:
+            if statistics.in_vain:
                 return
             now_s = time.monotonic()
-            tally.begin(now_s, late_s=0.0 if plan.rate is None else now_s - due_s)
+            statistics.begin(now_s, late_s=0.0 if plan.rate is None else now_s - due_s)
             under_way.create_task(send_one())
 
 

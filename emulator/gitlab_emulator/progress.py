@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gitlab_emulator.tally import Tally
+    from gitlab_emulator.load_statistics import LoadStatistics
 
 
 @contextmanager
-def shown(tally: Tally, *, count: int) -> Iterator[Callable[[], None]]:
-    """Show it while the block runs; gives a function to call whenever the tally has changed."""
+def shown(statistics: LoadStatistics, *, count: int) -> Iterator[Callable[[], None]]:
+    """Show it while the block runs; gives a function to call whenever the statistics has changed."""
     console = Console(stderr=True)
     bar = Progress(
         BarColumn(bar_width=None),
@@ -32,7 +32,7 @@ def shown(tally: Tally, *, count: int) -> Iterator[Callable[[], None]]:
         task = bar.add_task("", total=count, failed="")
 
         def update() -> None:
-            failed = f"{tally.failed:,} failed" if tally.failed else ""
-            bar.update(task, completed=tally.ended, failed=failed)
+            failed = f"{statistics.failed:,} failed" if statistics.failed else ""
+            bar.update(task, completed=statistics.ended, failed=failed)
 
         yield update

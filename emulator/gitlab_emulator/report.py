@@ -10,8 +10,8 @@ from gitlab_emulator.hooks.sending import TIMEOUT_S, Answered, Broken, Refused, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitlab_emulator.load_statistics import Summary
     from gitlab_emulator.outgoing import Outgoing
-    from gitlab_emulator.tally import Summary
 
 NOTICEABLY_LATE_MS = 250
 

@@ -18,8 +18,8 @@ from gitlab_emulator import progress, report, sample_list
 from gitlab_emulator.clock import utc_now
 from gitlab_emulator.hooks.request import VERSIONS, DeliveryIds, Secrets
 from gitlab_emulator.load import Plan, send_all
+from gitlab_emulator.load_statistics import LoadStatistics
 from gitlab_emulator.outgoing import UnsendableError, headers, prepare
-from gitlab_emulator.tally import Tally
 from gitlab_emulator.version_option import NEWEST_NAME, VersionName
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ def send(  # noqa: PLR0913 - one parameter per option
 
 def _carry_out(plan: Plan, delivery: Outgoing, *, as_json: bool) -> int:
     """Send all, and tell: of each in a line, or of all at the end. Gives the exit code."""
-    tally = Tally()
+    statistics = LoadStatistics()
     in_lines = plan.rate is None
     line = report.as_json if as_json else report.line
     failure: list[str] = []
 
-    with nullcontext() if in_lines else progress.shown(tally, count=plan.count) as update:
+    with nullcontext() if in_lines else progress.shown(statistics, count=plan.count) as update:
 
         def told(delivery_id: str, sent: Sent) -> None:
             if update is not None:
@@ -141,9 +141,9 @@ def _carry_out(plan: Plan, delivery: Outgoing, *, as_json: bool) -> int:
             else:
                 typer.echo(line(delivery, delivery_id, sent, plan.url))
 
-        interrupted = asyncio.run(_until_done_or_told_to_stop(plan, tally, told))
-    run = tally.summary()
-    if tally.in_vain and failure:
+        interrupted = asyncio.run(_until_done_or_told_to_stop(plan, statistics, told))
+    run = statistics.summary()
+    if statistics.in_vain and failure:
         typer.echo(failure[0], err=True)
     elif as_json and not in_lines:
         typer.echo(report.summary_as_json(run))
@@ -153,9 +153,11 @@ def _carry_out(plan: Plan, delivery: Outgoing, *, as_json: bool) -> int:
     return INTERRUPTED if interrupted else 0 if run.all_ok else 1
 
 
-async def _until_done_or_told_to_stop(plan: Plan, tally: Tally, told: Callable[[str, Sent], None]) -> bool:
+async def _until_done_or_told_to_stop(
+    plan: Plan, statistics: LoadStatistics, told: Callable[[str, Sent], None]
+) -> bool:
     """Send all; whether Ctrl-C or SIGTERM ended it before."""
-    work = asyncio.create_task(send_all(plan, tally, told))
+    work = asyncio.create_task(send_all(plan, statistics, told))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     await asyncio.wait({work})

@@ -12,13 +12,13 @@ from gitlab_emulator import callback_url as callback_urls
 from gitlab_emulator.app import create_app
 from gitlab_emulator.clock import MAX_SPEED, utc_now
 from gitlab_emulator.gitlab_api.limits import MAX_PER_MINUTE
-from gitlab_emulator.hooks.keeping import add_hook
+from gitlab_emulator.hooks.registration import add_hook
 from gitlab_emulator.hooks.request import VERSIONS
 from gitlab_emulator.seed import seed
 from gitlab_emulator.serving import address_of, listen, run
 from gitlab_emulator.state_file import StateFileError, as_text, load, save
 from gitlab_emulator.third_party import DELAY_S, ThirdParty
-from gitlab_emulator.token_orders import read_option
+from gitlab_emulator.token_specs import read_option
 from gitlab_emulator.version_option import NEWEST_NAME, VersionName
 
 if TYPE_CHECKING:

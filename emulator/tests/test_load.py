@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gitlab_emulator.load import Plan, send_all
-from gitlab_emulator.tally import Tally
+from gitlab_emulator.load_statistics import LoadStatistics
 from waiting import until
 
 if TYPE_CHECKING:
@@ -91,62 +91,64 @@ def plan(url: str, **changed: Any) -> Plan:
 
 async def test_each_delivery_has_its_own_id_and_connection(receiver) -> None:
     """As GitLab does it; each is told of under its id when it has ended."""
-    tally, told = Tally(), []
-    await send_all(plan(receiver.url), tally, lambda delivery_id, sent: told.append((delivery_id, sent.ok)))
+    statistics, told = LoadStatistics(), []
+    await send_all(
+        plan(receiver.url), statistics, lambda delivery_id, sent: told.append((delivery_id, sent.ok))
+    )
     assert sorted(receiver.ids) == sorted(f"d-{number}" for number in range(1, 11))
     assert sorted(told) == sorted((delivery_id, True) for delivery_id in receiver.ids)
     assert receiver.connections == 10
-    assert (tally.summary().sent, tally.summary().all_ok) == (10, True)
+    assert (statistics.summary().sent, statistics.summary().all_ok) == (10, True)
 
 
 async def test_connections_can_be_used_again(receiver) -> None:
     """Then a run of ten one after the other needs one."""
-    await send_all(plan(receiver.url, rate=None, keep_alive=True), Tally(), lambda *_: None)
+    await send_all(plan(receiver.url, rate=None, keep_alive=True), LoadStatistics(), lambda *_: None)
     assert (len(receiver.ids), receiver.connections) == (10, 1)
 
 
 async def test_answers_that_do_not_come_hold_nothing_up() -> None:
     """At a rate, all are begun although none is answered."""
     async with served() as receiver:
-        tally = Tally()
-        work = asyncio.create_task(send_all(plan(receiver.url), tally, lambda *_: None))
+        statistics = LoadStatistics()
+        work = asyncio.create_task(send_all(plan(receiver.url), statistics, lambda *_: None))
         await until(lambda: receiver.under_way == 10)
-        assert (tally.started, tally.ended) == (10, 0)
+        assert (statistics.started, statistics.ended) == (10, 0)
         receiver.may_answer.set()
         await work
-    assert tally.summary().all_ok
+    assert statistics.summary().all_ok
 
 
 @pytest.mark.parametrize(("changed", "most"), [({"at_once": 3}, 3), ({"rate": None}, 1)])
 async def test_no_more_are_under_way_than_allowed(changed, most) -> None:
     """Without a rate that is one."""
     async with served() as receiver:
-        tally = Tally()
-        work = asyncio.create_task(send_all(plan(receiver.url, **changed), tally, lambda *_: None))
+        statistics = LoadStatistics()
+        work = asyncio.create_task(send_all(plan(receiver.url, **changed), statistics, lambda *_: None))
         await until(lambda: receiver.under_way == most)
-        assert tally.started == most
+        assert statistics.started == most
         receiver.may_answer.set()
         await work
         assert receiver.most_under_way == most
-    assert tally.summary().sent == 10
+    assert statistics.summary().sent == 10
 
 
 async def test_a_run_can_be_cut_short() -> None:
     """What is under way then is counted as that."""
     async with served() as receiver:
-        tally = Tally()
-        work = asyncio.create_task(send_all(plan(receiver.url, at_once=4), tally, lambda *_: None))
+        statistics = LoadStatistics()
+        work = asyncio.create_task(send_all(plan(receiver.url, at_once=4), statistics, lambda *_: None))
         await until(lambda: receiver.under_way == 4)
         work.cancel()
         await asyncio.wait({work})
         assert work.cancelled()
-    assert (tally.summary().sent, tally.summary().under_way) == (4, 4)
+    assert (statistics.summary().sent, statistics.summary().under_way) == (4, 4)
 
 
 async def test_a_run_ends_when_nobody_is_there(unused_tcp_port) -> None:
     """Ten thousand refusals say no more than the first."""
-    tally = Tally()
+    statistics = LoadStatistics()
     address = f"http://127.0.0.1:{unused_tcp_port}/"
-    await send_all(plan(address, count=10_000, at_once=5), tally, lambda *_: None)
-    assert tally.in_vain
-    assert tally.started < 10_000
+    await send_all(plan(address, count=10_000, at_once=5), statistics, lambda *_: None)
+    assert statistics.in_vain
+    assert statistics.started < 10_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gitlab_emulator import report
-from gitlab_emulator.tally import Summary
+from gitlab_emulator.load_statistics import Summary
 
 RUN: dict[str, Any] = {
     "sent": 10_000,

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from gitlab_emulator.dropping import drop_connection
+from gitlab_emulator.disconnect import drop_connection
 from gitlab_emulator.gitlab_api import bodies, limits, params, routes, tokens
 from gitlab_emulator.gitlab_api.call import Answer, Call, Refusal
 from gitlab_emulator.state import FullError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, shapes, telling
+from gitlab_emulator.gitlab_api import issuable_events, lookup, params, shapes
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, not_found, unauthorized
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import Award, Issue
@@ -39,7 +39,7 @@ def create(call: Call) -> Answer:
         raise not_found("Award Emoji Name has already been taken")
     award = Award(id=call.state.next_id("award"), name=name, user_id=call.user.id, created_at=call.now)
     awards[award.id] = award
-    telling.awarded(call, award, "award", on, note)
+    issuable_events.awarded(call, award, "award", on, note)
     return Answer(status=201, body=_shape(call, award))
 
 
@@ -50,7 +50,7 @@ def delete(call: Call) -> Answer:
         raise unauthorized()
     on, note = _on(call)
     del (note or on).awards[award.id]
-    telling.awarded(call, award, "revoke", on, note)
+    issuable_events.awarded(call, award, "revoke", on, note)
     return Answer(status=204)
 
 

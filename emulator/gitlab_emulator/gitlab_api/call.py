@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gitlab_emulator.happening import Happening
+from gitlab_emulator.activity import Activity
 from gitlab_emulator.samples.scene import Act
 from gitlab_emulator.state import OWNER
 
@@ -68,7 +68,7 @@ class Call:
         """Its account doing something in the project: what bodies of events are made from."""
         return Act(state=self.state, project=project, base_url=self.base_url, now=self.now, user=self.user)
 
-    def happened(
+    def execute_hooks(
         self,
         trigger: str,
         body: Json,
@@ -78,14 +78,14 @@ class Call:
         ref: str | None = None,
     ) -> None:
         """Tell the hooks of the project or group; with neither, the system hooks."""
-        happening = Happening(
+        activity = Activity(
             trigger=trigger,
             body=body,
             project_id=None if project is None else project.id,
             group_id=None if group is None else group.id,
             ref=ref,
         )
-        self.hooks.happen(happening, event_uuid=self.event_uuid, base_url=self.base_url)
+        self.hooks.execute(activity, event_uuid=self.event_uuid, base_url=self.base_url)
 
 
 @dataclass(frozen=True, kw_only=True)

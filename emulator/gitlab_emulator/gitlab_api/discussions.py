@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, notes, params, shapes, telling
+from gitlab_emulator.gitlab_api import issuable_events, lookup, notes, params, shapes
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_parameter, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import DEVELOPER, MergeRequest, sha_of
@@ -51,7 +51,7 @@ def create(call: Call) -> Answer:
     )
     note.discussion_id = sha_of(f"discussion {note.id}")
     note.position = position
-    telling.noted(call, on, note, "create")
+    issuable_events.noted(call, on, note, "create")
     return Answer(status=201, body=_shape(call, [note]))
 
 
@@ -69,7 +69,7 @@ def reply(call: Call) -> Answer:
         kind=first.kind,
         discussion_id=first.discussion_id,
     )
-    telling.noted(call, on, note, "create")
+    issuable_events.noted(call, on, note, "create")
     return Answer(status=201, body=notes.shape(call, note))
 
 

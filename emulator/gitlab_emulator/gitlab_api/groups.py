@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, paths, removing, shapes_places, telling_places
+from gitlab_emulator.gitlab_api import deletion, lookup, namespace_events, params, paths, shapes_places
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, forbidden, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import MAINTAINER, OWNER, Group, Member
@@ -60,7 +60,7 @@ def create(call: Call) -> Answer:
     )
     group.members[call.user.id] = Member(user_id=call.user.id, access_level=OWNER, created_at=call.now)
     call.state.groups[group.id] = group
-    telling_places.group(call, group, "group_create")
+    namespace_events.group(call, group, "group_create")
     return Answer(status=201, body=_shape(call, group))
 
 
@@ -81,15 +81,15 @@ def edit(call: Call) -> Answer:
     if new != old:
         old_path = group.path
         call.state.move_group(group, new)
-        telling_places.group(call, group, "group_rename", old_path=old_path, old_full_path=old)
+        namespace_events.group(call, group, "group_rename", old_path=old_path, old_full_path=old)
     return Answer(body=_shape(call, group))
 
 
 def delete(call: Call) -> Answer:
     """DELETE /groups/:id: 202, for owners; with all that is below it."""
     group = lookup.group(call, OWNER)
-    telling_places.group(call, group, "group_destroy")
-    removing.remove_group(call, group)
+    namespace_events.group(call, group, "group_destroy")
+    deletion.remove_group(call, group)
     return Answer(status=202, body={"message": "202 Accepted"})
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from gitlab_emulator.gitlab_api import params
 from gitlab_emulator.gitlab_api.call import Refusal, bad_parameter
-from gitlab_emulator.hooks.keeping import SWITCHES
+from gitlab_emulator.hooks.registration import SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitlab_emulator.hooks.checking import HookError
     from gitlab_emulator.hooks.model import Hook
+    from gitlab_emulator.hooks.validation import HookError
 
 TEXTS = ("url", "name", "description", "token", "push_events_branch_filter", "custom_webhook_template")
 STRATEGIES = ("wildcard", "regex", "all_branches")

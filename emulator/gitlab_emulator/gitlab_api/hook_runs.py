@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gitlab_emulator.gitlab_api import params
 from gitlab_emulator.gitlab_api.call import Answer, Refusal, bad_parameter, not_found
 from gitlab_emulator.gitlab_api.hook_places import SYSTEM
-from gitlab_emulator.hooks.choosing import SYSTEM_HOOKS, log_name
-from gitlab_emulator.hooks.turns import MINUTE_S
-from gitlab_emulator.staging import NothingToShowError, body_for_test, stage
+from gitlab_emulator.hooks.matching import SYSTEM_HOOKS, log_name
+from gitlab_emulator.hooks.operation_limit import MINUTE_S
+from gitlab_emulator.project_scene import NoSampleDataError, body_for_test, project_scene
 
 if TYPE_CHECKING:
     from gitlab_emulator.gitlab_api.call import Call
@@ -40,11 +40,11 @@ async def test(place: Place, call: Call) -> Answer:
     hook, trigger = place.hook(call), call.ids["trigger"].removesuffix("_events")
     if call.ids["trigger"] not in {f"{name}_events" for name in OFFERED_TO[place.kind]}:
         raise bad_parameter("trigger does not have a valid value")
-    _take_turn(call, "test", hook)
+    _count_operation(call, "test", hook)
     try:
-        scene = stage(call.state, _project(call, hook), base_url=call.base_url, now=call.now)
+        scene = project_scene(call.state, _project(call, hook), base_url=call.base_url, now=call.now)
         body = body_for_test(trigger, scene)
-    except NothingToShowError as error:
+    except NoSampleDataError as error:
         raise Refusal(422, {"message": str(error)}) from error
     name = log_name(trigger, hook)
     done = await call.hooks.test(hook, name, body, event_uuid=call.event_uuid, base_url=call.base_url)
@@ -56,7 +56,7 @@ async def test(place: Place, call: Call) -> Answer:
 async def resend(place: Place, call: Call) -> Answer:
     """POST …/hooks/:hook_id/events/:hook_event_id/resend: 201 with the receiver's status."""
     hook = place.hook(call)
-    _take_turn(call, "resend", hook)
+    _count_operation(call, "resend", hook)
     if not params.WHOLE_NUMBER.fullmatch(call.ids["hook_event_id"]):
         raise bad_parameter("hook_event_id is invalid")
     event = call.hooks.log.find(hook, int(call.ids["hook_event_id"]))
@@ -75,9 +75,9 @@ async def test_system_hook(call: Call) -> Answer:
     return Answer(status=201, body=MOCK)
 
 
-def _take_turn(call: Call, what: str, hook: Hook) -> None:
+def _count_operation(call: Call, what: str, hook: Hook) -> None:
     """429 for the sixth in a minute; counted for each account, and for all hooks of a place together."""
-    if not call.hooks.turns.take((what, hook.project_id, hook.group_id, call.user.id), call.now):
+    if not call.hooks.operation_limit.take((what, hook.project_id, hook.group_id, call.user.id), call.now):
         text = "This endpoint has been requested too many times. Try again later."
         raise Refusal(429, {"message": {"error": text}}, {"Retry-After": str(MINUTE_S)})
 
@@ -89,4 +89,4 @@ def _project(call: Call, hook: Hook) -> Project:
             group.id == hook.group_id for group in call.state.groups_above(project)
         ):
             return project
-    raise NothingToShowError("Ensure the group has a project.")
+    raise NoSampleDataError("Ensure the group has a project.")

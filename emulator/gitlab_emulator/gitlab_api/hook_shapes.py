@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.gitlab_api.shapes import timestamp
-from gitlab_emulator.hooks.disabling import alert_status
-from gitlab_emulator.hooks.keeping import SWITCHES, scope
+from gitlab_emulator.hooks.auto_disabling import alert_status
+from gitlab_emulator.hooks.registration import SWITCHES, scope
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,8 +12,8 @@ from gitlab_emulator.gitlab_api import hook_params, hook_runs, hook_shapes, para
 from gitlab_emulator.gitlab_api.call import Answer, Refusal, bad_parameter, not_found
 from gitlab_emulator.gitlab_api.hook_places import GROUP, PROJECT, SYSTEM, Place
 from gitlab_emulator.gitlab_api.paging import paged
-from gitlab_emulator.hooks.checking import HookError
-from gitlab_emulator.hooks.keeping import ON_BY_DEFAULT, add_hook, change_hook
+from gitlab_emulator.hooks.registration import ON_BY_DEFAULT, add_hook, change_hook
+from gitlab_emulator.hooks.validation import HookError
 
 if TYPE_CHECKING:
     from gitlab_emulator.gitlab_api.call import Call, Function, Json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import edits, lookup, params, shapes, telling
+from gitlab_emulator.gitlab_api import edits, issuable_events, lookup, params, shapes
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json
 from gitlab_emulator.gitlab_api.paging import in_order, paged
 from gitlab_emulator.state import OWNER
@@ -54,7 +54,7 @@ def create(call: Call) -> Answer:
     )
     edits.set_labels(call, issue, labels)
     issue.confidential, issue.assignee_ids = confidential, assignees
-    telling.opened(call, issue)
+    issuable_events.opened(call, issue)
     return Answer(status=201, body=_shape(call, issue))
 
 
@@ -68,7 +68,7 @@ def edit(call: Call) -> Answer:
     edits.apply(call, issue)
     if confidential is not None:
         issue.confidential = confidential
-    telling.edited(call, before, issue)
+    issuable_events.edited(call, before, issue)
     return Answer(body=_shape(call, issue))
 
 

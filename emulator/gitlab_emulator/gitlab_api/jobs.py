@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, running, shapes_ci
+from gitlab_emulator.gitlab_api import ci_transitions, lookup, params, shapes_ci
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, bad_parameter, forbidden, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import DEVELOPER, FINISHED
@@ -62,14 +62,16 @@ def retry(call: Call) -> Answer:
     project, (pipeline, job) = lookup.project(call, DEVELOPER), lookup.job(call)
     if job.status not in FINISHED or job.retried:
         raise forbidden("Job is not retryable")
-    return Answer(status=201, body=_shape(call, pipeline, running.retry_job(call, project, pipeline, job)))
+    return Answer(
+        status=201, body=_shape(call, pipeline, ci_transitions.retry_job(call, project, pipeline, job))
+    )
 
 
 def cancel(call: Call) -> Answer:
     """POST …/jobs/:job_id/cancel: 201."""
     project, (pipeline, job) = lookup.project(call, DEVELOPER), lookup.job(call)
     if job.status not in FINISHED:
-        running.set_status(call, project, pipeline, job, "canceled")
+        ci_transitions.set_status(call, project, pipeline, job, "canceled")
     return Answer(status=201, body=_shape(call, pipeline, job))
 
 
@@ -78,7 +80,7 @@ def play(call: Call) -> Answer:
     project, (pipeline, job) = lookup.project(call, DEVELOPER), lookup.job(call)
     if job.status not in ("manual", "scheduled"):
         raise bad_parameter("400 Bad request - Unplayable Job")
-    running.set_status(call, project, pipeline, job, "pending")
+    ci_transitions.set_status(call, project, pipeline, job, "pending")
     return Answer(body=_shape(call, pipeline, job))
 
 
@@ -96,8 +98,8 @@ def report(call: Call) -> Answer:
     if state is not None and state != job.status:
         failed = state == "failed"
         if state != "running" and job.status != "running":
-            running.set_status(call, project, pipeline, job, "running")
-        running.set_status(
+            ci_transitions.set_status(call, project, pipeline, job, "running")
+        ci_transitions.set_status(
             call, project, pipeline, job, state, reason=(reason or "script_failure") if failed else None
         )
     return Answer(body=_shape_in(call, project, pipeline, job))

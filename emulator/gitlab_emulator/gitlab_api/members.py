@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, shapes_places, telling_places
+from gitlab_emulator.gitlab_api import lookup, namespace_events, params, shapes_places
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_parameter, bad_value, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import ACCESS_LEVELS, MAINTAINER, OWNER, Group, Member
@@ -57,7 +57,7 @@ def create(call: Call) -> Answer:
         expires_at=expires_at,
     )
     place.members[user.id] = member
-    telling_places.member(call, place, member, "add")
+    namespace_events.member(call, place, member, "add")
     return Answer(status=201, body=_shape(call, member))
 
 
@@ -68,7 +68,7 @@ def edit(call: Call) -> Answer:
     level, expires_at = _level(call, place), _expiry(call)
     member.access_level = level
     member.expires_at = expires_at if "expires_at" in call.params else member.expires_at
-    telling_places.member(call, place, member, "update")
+    namespace_events.member(call, place, member, "update")
     return Answer(body=_shape(call, member))
 
 
@@ -77,7 +77,7 @@ def delete(call: Call) -> Answer:
     member = _member(call)
     place = lookup.place(call) if member.user_id == call.user.id else _administered(call)
     del place.members[member.user_id]
-    telling_places.member(call, place, member, "remove")
+    namespace_events.member(call, place, member, "remove")
     return Answer(status=204)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import edits, lookup, params, shapes, shapes_ci, shapes_code, telling
+from gitlab_emulator.gitlab_api import edits, issuable_events, lookup, params, shapes, shapes_ci, shapes_code
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_value
 from gitlab_emulator.gitlab_api.paging import in_order, paged
 from gitlab_emulator.state import DEVELOPER, OWNER
@@ -76,7 +76,7 @@ def create(call: Call) -> Answer:
     )
     edits.set_labels(call, merge_request, labels)
     merge_request.assignee_ids, merge_request.reviewer_ids = assignees, reviewers
-    telling.opened(call, merge_request)
+    issuable_events.opened(call, merge_request)
     return Answer(status=201, body=_shape(call, merge_request))
 
 
@@ -91,7 +91,7 @@ def edit(call: Call) -> Answer:
     edits.apply(call, merge_request)
     merge_request.target_branch = target or merge_request.target_branch
     merge_request.reviewer_ids = reviewers
-    telling.edited(call, before, merge_request)
+    issuable_events.edited(call, before, merge_request)
     return Answer(body=_shape(call, merge_request))
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, shapes, telling
+from gitlab_emulator.gitlab_api import issuable_events, lookup, params, shapes
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, not_found, unauthorized
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.samples import pushes
@@ -43,7 +43,7 @@ def approve(call: Call) -> Answer:
     _check_sha(call, item)
     item.approved_by_ids = [*item.approved_by_ids, call.user.id]
     item.updated_at = call.now
-    telling.acted(call, item, "approved")
+    issuable_events.acted(call, item, "approved")
     return Answer(status=201, body=_approvals(call, item))
 
 
@@ -54,7 +54,7 @@ def unapprove(call: Call) -> Answer:
         raise not_found()
     item.approved_by_ids = [one for one in item.approved_by_ids if one != call.user.id]
     item.updated_at = call.now
-    telling.acted(call, item, "unapproved")
+    issuable_events.acted(call, item, "unapproved")
     return Answer(status=201, body=_approvals(call, item))
 
 
@@ -69,13 +69,13 @@ def merge(call: Call) -> Answer:
     message = params.long_text(call.params, "merge_commit_message")
     before = replace(item)
     old, commit = _merge(call, project, item, message)
-    telling.acted(call, item, "merge", before)
+    issuable_events.acted(call, item, "merge", before)
     if old is not None:
         ref = f"refs/heads/{item.target_branch}"
         body = pushes.event(
             call.act(project), ref=ref, before=old, after=commit.sha, commits=[*item.commits, commit]
         )
-        call.happened("push", body, project=project, ref=ref)
+        call.execute_hooks("push", body, project=project, ref=ref)
     _close_issues(call, project, item)
     return Answer(body=shapes.merge_request(call.state, item, call.base_url))
 
@@ -141,7 +141,7 @@ def _close_issues(call: Call, project: Project, item: MergeRequest) -> None:
             before = replace(issue)
             set_open(issue, is_open=False, by=call.user, now=call.now)
             issue.updated_at = call.now
-            telling.edited(call, before, issue)
+            issuable_events.edited(call, before, issue)
 
 
 def _check_sha(call: Call, item: MergeRequest) -> None:

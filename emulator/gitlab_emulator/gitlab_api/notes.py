@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, shapes, telling
+from gitlab_emulator.gitlab_api import issuable_events, lookup, params, shapes
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal
 from gitlab_emulator.gitlab_api.paging import in_order, paged
 from gitlab_emulator.state import MAINTAINER, PLANNER
@@ -36,7 +36,7 @@ def create(call: Call) -> Answer:
     note = call.state.add_note(
         noteable, author=call.user, body=text, internal=internal or False, now=call.now
     )
-    telling.noted(call, noteable, note, "create")
+    issuable_events.noted(call, noteable, note, "create")
     return Answer(status=201, body=shape(call, note))
 
 
@@ -67,7 +67,7 @@ def change_body(call: Call, note: Note) -> None:
     text = body(call)
     if text != note.body:
         note.body, note.updated_at = text, call.now
-        telling.noted(call, lookup.noteable(call), note, "update")
+        issuable_events.noted(call, lookup.noteable(call), note, "update")
 
 
 def body(call: Call) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gitlab_emulator.gitlab_api import jobs, lookup, params, running, shapes_ci
+from gitlab_emulator.gitlab_api import ci_transitions, jobs, lookup, params, shapes_ci
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, bad_parameter, bad_value, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import DEVELOPER, FINISHED, OWNER
@@ -67,15 +67,15 @@ def create(call: Call) -> Answer:
     sha = repository.branches.get(ref) or repository.tags.get(ref)
     if sha is None:
         raise bad_value("base", "Reference not found")
-    config = repository.files[sha].get(running.CONFIG)
+    config = repository.files[sha].get(ci_transitions.CONFIG)
     if config is None:
         raise bad_value("base", "Missing CI config file")
-    found = running.jobs_in(config)
+    found = ci_transitions.jobs_in(config)
     if not found:
         raise bad_value(
             "base", "The resulting pipeline would have been empty. Review the rules configuration."
         )
-    pipeline = running.start_pipeline(call, project, ref=ref, sha=sha, source="api", jobs=found)
+    pipeline = ci_transitions.start_pipeline(call, project, ref=ref, sha=sha, source="api", jobs=found)
     pipeline.variables = variables
     return Answer(status=201, body=_shape(call, pipeline))
 
@@ -83,11 +83,11 @@ def create(call: Call) -> Answer:
 def create_for_merge_request(call: Call) -> Answer:
     """POST …/merge_requests/:merge_request_iid/pipelines: 201."""
     project, item = lookup.project(call, DEVELOPER), lookup.merge_request(call)
-    config = project.repository.files.get(item.sha, {}).get(running.CONFIG, "")
-    found = running.jobs_in(config)
+    config = project.repository.files.get(item.sha, {}).get(ci_transitions.CONFIG, "")
+    found = ci_transitions.jobs_in(config)
     if not found:
         raise bad_value("base", "Missing CI config file")
-    pipeline = running.start_pipeline(
+    pipeline = ci_transitions.start_pipeline(
         call, project, ref=item.source_branch, sha=item.sha, source="merge_request_event", jobs=found
     )
     return Answer(status=201, body=_shape(call, pipeline))
@@ -98,7 +98,7 @@ def retry(call: Call) -> Answer:
     project, pipeline = lookup.project(call, DEVELOPER), lookup.pipeline(call)
     for job in pipeline.latest_jobs:
         if job.status in ("failed", "canceled") and not job.external:
-            running.retry_job(call, project, pipeline, job)
+            ci_transitions.retry_job(call, project, pipeline, job)
     return Answer(status=201, body=_shape(call, pipeline))
 
 
@@ -107,7 +107,7 @@ def cancel(call: Call) -> Answer:
     project, pipeline = lookup.project(call, DEVELOPER), lookup.pipeline(call)
     for job in pipeline.latest_jobs:
         if job.status not in FINISHED:
-            running.set_status(call, project, pipeline, job, "canceled")
+            ci_transitions.set_status(call, project, pipeline, job, "canceled")
     return Answer(body=_shape(call, pipeline))
 
 

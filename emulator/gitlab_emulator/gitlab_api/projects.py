@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gitlab_emulator.gitlab_api import lookup, params, paths, removing, shapes_places, telling_places
+from gitlab_emulator.gitlab_api import deletion, lookup, namespace_events, params, paths, shapes_places
 from gitlab_emulator.gitlab_api.call import Answer, Call, Json, Refusal, bad_value
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import (
@@ -88,7 +88,7 @@ def create(call: Call) -> Answer:
     if isinstance(home, User):
         project.members[home.id] = Member(user_id=home.id, access_level=OWNER, created_at=call.now)
     call.state.projects[project.id] = project
-    telling_places.project(call, project, "project_create")
+    namespace_events.project(call, project, "project_create")
     return Answer(status=201, body=_whole(call, project))
 
 
@@ -109,17 +109,17 @@ def edit(call: Call) -> Answer:
     project.description = project.description if description is None else description
     project.default_branch = branch or project.default_branch
     if new != old:
-        telling_places.project(call, project, "project_rename", old_path_with_namespace=old)
+        namespace_events.project(call, project, "project_rename", old_path_with_namespace=old)
     else:
-        telling_places.project(call, project, "project_update")
+        namespace_events.project(call, project, "project_update")
     return Answer(body=_whole(call, project))
 
 
 def delete(call: Call) -> Answer:
     """DELETE /projects/:id: 202, for owners. GitLab takes its time, the emulator none."""
     project = lookup.project(call, OWNER)
-    telling_places.project(call, project, "project_destroy")
-    removing.remove_project(call, project)
+    namespace_events.project(call, project, "project_destroy")
+    deletion.remove_project(call, project)
     return Answer(status=202, body={"message": "202 Accepted"})
 
 

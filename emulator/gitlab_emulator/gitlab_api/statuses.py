@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.gitlab_api import lookup, params, repository, running, shapes_ci
+from gitlab_emulator.gitlab_api import ci_transitions, lookup, params, repository, shapes_ci
 from gitlab_emulator.gitlab_api.call import Answer, Call, Refusal, bad_parameter, not_found
 from gitlab_emulator.gitlab_api.paging import paged
 from gitlab_emulator.state import DEVELOPER
@@ -61,12 +61,12 @@ def create(call: Call) -> Answer:
     if job is not None:
         _check_way(job, state)
     else:
-        job = running.add_job(call, pipeline, name=name, stage="external", external=True)
+        job = ci_transitions.add_job(call, pipeline, name=name, stage="external", external=True)
     job.target_url = job.target_url if target_url is None else target_url
     job.description = job.description if description is None else description
     job.coverage = job.coverage if coverage is None else coverage
     reason = "api_failure" if state == "failed" else None
-    running.set_status(call, project, pipeline, job, state, reason=reason)
+    ci_transitions.set_status(call, project, pipeline, job, state, reason=reason)
     return Answer(status=201, body=shapes_ci.status(call.state, pipeline, job, call.base_url))
 
 
@@ -89,7 +89,7 @@ def _pipeline(call: Call, project: Project, commit: Commit) -> Pipeline:
     )
     if ref is None:
         raise not_found("References for commit")
-    return running.start_pipeline(call, project, ref=ref, sha=commit.sha, source="external", jobs=[])
+    return ci_transitions.start_pipeline(call, project, ref=ref, sha=commit.sha, source="external", jobs=[])
 
 
 def _unfinished(call: Call, pipeline: Pipeline, name: str) -> Job | None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from gitlab_emulator.hooks import redacting, request
-from gitlab_emulator.hooks.choosing import event_header
-from gitlab_emulator.hooks.disabling import is_executable, note_failure, note_success
-from gitlab_emulator.hooks.filling import TemplateError, fill_template, fill_url
+from gitlab_emulator.hooks import redaction, request
+from gitlab_emulator.hooks.auto_disabling import is_executable, note_failure, note_success
+from gitlab_emulator.hooks.matching import event_header
 from gitlab_emulator.hooks.model import HookEvent
+from gitlab_emulator.hooks.placeholders import TemplateError, fill_template, fill_url
 from gitlab_emulator.hooks.sending import (
     TIMEOUT_S,
     Answered,
@@ -49,8 +49,8 @@ INTERNAL_ERROR = "internal error"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """One event for one hook.
+class Delivery:
+    """One event on its way to one hook.
 
     `trigger` is its name in the log (`push_hooks`), `body` its JSON before any template, `event_uuid`
     what the API call that led to it carried. `force` sends it even though the hook is disabled.
@@ -67,7 +67,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What came of an order: the receiver's status and body, or no status and why not."""
+    """The outcome of a delivery: the receiver's status and body, or no status and why not."""
 
     status: int | None
     message: str
@@ -86,29 +86,31 @@ class Execution:
     version: request.Version
     changed: Callable[[], None]
 
-    async def carry_out(self, order: Order) -> Done:
+    async def send(self, delivery: Delivery) -> Done:
         """Send it, unless the hook is gone, disabled or would go round in circles."""
-        hook, now = self.state.hooks.get(order.hook_id), self.clock()
+        hook, now = self.state.hooks.get(delivery.hook_id), self.clock()
         if hook is None:
             return Done(status=None, message="Hook deleted")
-        if not order.force and not is_executable(hook, now):
+        if not delivery.force and not is_executable(hook, now):
             return Done(status=None, message="Hook disabled")
-        if self.chains.blocks(hook.id, order.event_uuid, now):
+        if self.chains.blocks(hook.id, delivery.event_uuid, now):
             log.info("hook %s is held back: it ran under this X-Gitlab-Event-UUID already", hook.id)
             return Done(status=None, message="Recursive webhook blocked")
-        event_uuid = order.event_uuid or str(uuid4())
+        event_uuid = delivery.event_uuid or str(uuid4())
         self.chains.register(hook.id, event_uuid, now)
-        headers, body, sent = await self._send(hook, order, event_uuid)
+        headers, body, sent = await self._send(hook, delivery, event_uuid)
         if self.state.hooks.get(hook.id) is hook:
-            self._note(hook, order, headers, body, sent)
+            self._note(hook, delivery, headers, body, sent)
         done = _outcome(fill_url(hook.url, hook.url_variables), sent)
-        _tell(hook, order, sent)
+        _tell(hook, delivery, sent)
         return done
 
-    async def _send(self, hook: Hook, order: Order, event_uuid: str) -> tuple[dict[str, str], bytes, Sent]:
+    async def _send(
+        self, hook: Hook, delivery: Delivery, event_uuid: str
+    ) -> tuple[dict[str, str], bytes, Sent]:
         """The headers and the body that went out, or would have, and how that ended."""
-        ids = request.DeliveryIds(delivery=order.delivery_id, event=event_uuid, request=str(uuid4()))
-        body, why = order.body, None
+        ids = request.DeliveryIds(delivery=delivery.delivery_id, event=event_uuid, request=str(uuid4()))
+        body, why = delivery.body, None
         try:
             if hook.custom_webhook_template:
                 body = request.encode(fill_template(hook.custom_webhook_template, json.loads(body)))
@@ -117,11 +119,11 @@ class Execution:
         except TemplateError as error:
             body, why = b"{}", str(error)
         headers = request.headers(
-            event=event_header(order.trigger),
+            event=event_header(delivery.trigger),
             ids=ids,
             timestamp_s=int(self.wall_clock()),
             body=body,
-            instance=order.instance,
+            instance=delivery.instance,
             secrets=request.Secrets(token=hook.token, signing_token=hook.signing_token),
             version=self.version,
         )
@@ -133,7 +135,7 @@ class Execution:
         url = fill_url(hook.url, hook.url_variables)
         return headers, body, await post(self.client(hook), url, headers, body)
 
-    def _note(self, hook: Hook, order: Order, headers: dict[str, str], body: bytes, sent: Sent) -> None:
+    def _note(self, hook: Hook, delivery: Delivery, headers: dict[str, str], body: bytes, sent: Sent) -> None:
         """Write it into the log, and count it."""
         now, ending = self.clock(), sent.ending
         answered = ending if isinstance(ending, Answered) else None
@@ -142,14 +144,14 @@ class Execution:
             id=self.log.next_id(),
             hook_id=hook.id,
             created_at=now,
-            url=redacting.without_userinfo(hook.url),
+            url=redaction.without_userinfo(hook.url),
             url_digest=digest(hook),
-            trigger=order.trigger,
-            request_headers=redacting.request_headers(headers, custom=hook.custom_headers),
-            request_data=OVERSIZE if oversize else redacting.without_emails(json.loads(body)),
+            trigger=delivery.trigger,
+            request_headers=redaction.request_headers(headers, custom=hook.custom_headers),
+            request_data=OVERSIZE if oversize else redaction.without_emails(json.loads(body)),
             request_bytes=0 if oversize else len(body),
-            response_headers=redacting.response_headers(answered.headers) if answered else {},
-            response_body=redacting.truncated(answered.body, redacting.MAX_BODY_BYTES) if answered else "",
+            response_headers=redaction.response_headers(answered.headers) if answered else {},
+            response_body=redaction.truncated(answered.body, redaction.MAX_BODY_BYTES) if answered else "",
             response_status=str(answered.status) if answered else INTERNAL_ERROR,
             execution_duration=sent.duration_ms / 1000,
             internal_error_message=None if answered else _outcome(hook.url, sent).message,
@@ -171,7 +173,7 @@ def _outcome(url: str, sent: Sent) -> Done:
     """What GitLab would say of this ending."""
     match sent.ending:
         case Answered(status=status, body=body):
-            return Done(status=status, message=redacting.truncated(body, redacting.MAX_BODY_BYTES))
+            return Done(status=status, message=redaction.truncated(body, redaction.MAX_BODY_BYTES))
         case Refused():
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
@@ -186,7 +188,7 @@ def _outcome(url: str, sent: Sent) -> Done:
             return Done(status=None, message=why)
 
 
-def _tell(hook: Hook, order: Order, sent: Sent) -> None:
+def _tell(hook: Hook, delivery: Delivery, sent: Sent) -> None:
     status = sent.ending.status if isinstance(sent.ending, Answered) else INTERNAL_ERROR
-    url = redacting.without_userinfo(hook.url)
-    log.info("%s to %s: %s (%s ms)", event_header(order.trigger), url, status, sent.duration_ms)
+    url = redaction.without_userinfo(hook.url)
+    log.info("%s to %s: %s (%s ms)", event_header(delivery.trigger), url, status, sent.duration_ms)

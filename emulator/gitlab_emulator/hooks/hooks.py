@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from gitlab_emulator.hooks.choosing import chosen, log_name
 from gitlab_emulator.hooks.event_log import EventLog
-from gitlab_emulator.hooks.execution import Done, Execution, Order, digest
-from gitlab_emulator.hooks.keeping import scope
+from gitlab_emulator.hooks.execution import Delivery, Done, Execution, digest
+from gitlab_emulator.hooks.matching import log_name, matching_hooks
+from gitlab_emulator.hooks.operation_limit import OperationLimit
 from gitlab_emulator.hooks.recursion import Chains
+from gitlab_emulator.hooks.registration import scope
 from gitlab_emulator.hooks.request import NEWEST, Version, encode
 from gitlab_emulator.hooks.sending import open_client
-from gitlab_emulator.hooks.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from gitlab_emulator.happening import Happening
+    from gitlab_emulator.activity import Activity
     from gitlab_emulator.hooks.model import Hook, HookEvent
     from gitlab_emulator.state import State
 
@@ -60,7 +60,7 @@ class Hooks:
     ) -> None:
         self.version = version
         self.log = EventLog(state)
-        self.turns = Turns()
+        self.operation_limit = OperationLimit()
         self._state = state
         self._clock = clock
         self._instance = instance
@@ -80,8 +80,8 @@ class Hooks:
             changed=changed,
         )
 
-    def happen(
-        self, happening: Happening, *, event_uuid: str | None = None, base_url: str | None = None
+    def execute(
+        self, activity: Activity, *, event_uuid: str | None = None, base_url: str | None = None
     ) -> None:
         """Have every hook run that wants to hear of it; returns at once, and needs a running loop.
 
@@ -89,19 +89,19 @@ class Hooks:
         by which that call came.
         """
         now = self._clock()
-        for hook in chosen(self._state, happening, now):
+        for hook in matching_hooks(self._state, activity, now):
             if self._chains.blocks(hook.id, event_uuid, now):
                 log.info("hook %s is held back: it ran under this X-Gitlab-Event-UUID already", hook.id)
                 continue
-            order = Order(
+            delivery = Delivery(
                 hook_id=hook.id,
-                trigger=log_name(happening.trigger, hook),
-                body=_body(happening, hook),
+                trigger=log_name(activity.trigger, hook),
+                body=_body(activity, hook),
                 delivery_id=str(uuid4()),
                 event_uuid=event_uuid,
                 instance=base_url or self._instance,
             )
-            self._start(order)
+            self._start(delivery)
 
     async def test(
         self,
@@ -113,7 +113,7 @@ class Hooks:
         base_url: str | None = None,
     ) -> Done:
         """Run this hook now with this body, also when it is disabled; `name` is the kind's in the log."""
-        order = Order(
+        delivery = Delivery(
             hook_id=hook.id,
             trigger=name,
             body=encode(body),
@@ -122,7 +122,7 @@ class Hooks:
             instance=base_url or self._instance,
             force=True,
         )
-        return await self._execution.carry_out(order)
+        return await self._execution.send(delivery)
 
     async def resend(
         self, hook: Hook, event: HookEvent, *, event_uuid: str | None = None, base_url: str | None = None
@@ -130,7 +130,7 @@ class Hooks:
         """Send what the log holds of a delivery once more, under the same id."""
         if event.url_digest != digest(hook):
             return Done(status=None, message="The hook URL has changed, and this log entry cannot be retried")
-        order = Order(
+        delivery = Delivery(
             hook_id=hook.id,
             trigger=event.trigger,
             body=encode(event.request_data),
@@ -138,7 +138,7 @@ class Hooks:
             event_uuid=event_uuid,
             instance=base_url or self._instance,
         )
-        return await self._execution.carry_out(order)
+        return await self._execution.send(delivery)
 
     def remove(self, hook: Hook) -> None:
         """Delete a hook with its log; what is under way for it still arrives."""
@@ -162,26 +162,26 @@ class Hooks:
             await client.aclose()
         self._clients.clear()
 
-    def _start(self, order: Order) -> None:
+    def _start(self, delivery: Delivery) -> None:
         if len(self._tasks) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
             log.warning(
-                "%s webhooks wait already: one for hook %s is dropped", len(self._tasks), order.hook_id
+                "%s webhooks wait already: one for hook %s is dropped", len(self._tasks), delivery.hook_id
             )
             return
-        self._waiting_bytes += len(order.body)
-        task = asyncio.create_task(self._run(order))
+        self._waiting_bytes += len(delivery.body)
+        task = asyncio.create_task(self._run(delivery))
         self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, order))
+        task.add_done_callback(partial(self._ended, delivery))
 
-    async def _run(self, order: Order) -> None:
+    async def _run(self, delivery: Delivery) -> None:
         async with self._places:
-            await self._execution.carry_out(order)
+            await self._execution.send(delivery)
 
-    def _ended(self, order: Order, task: asyncio.Task[None]) -> None:
+    def _ended(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._waiting_bytes -= len(order.body)
+        self._waiting_bytes -= len(delivery.body)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the webhook for hook %s broke off", order.hook_id, exc_info=error)
+            log.error("the webhook for hook %s broke off", delivery.hook_id, exc_info=error)
 
     def _client(self, hook: Hook) -> httpx.AsyncClient:
         verify = hook.enable_ssl_verification
@@ -190,8 +190,8 @@ class Hooks:
         return self._clients[verify]
 
 
-def _body(happening: Happening, hook: Hook) -> bytes:
+def _body(activity: Activity, hook: Hook) -> bytes:
     """What this hook is sent; system hooks do not see the commits of a push."""
-    if scope(hook) == "system" and happening.trigger in WITHOUT_COMMITS and "commits" in happening.body:
-        return encode({**happening.body, "commits": []})
-    return encode(happening.body)
+    if scope(hook) == "system" and activity.trigger in WITHOUT_COMMITS and "commits" in activity.body:
+        return encode({**activity.body, "commits": []})
+    return encode(activity.body)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
+from gitlab_emulator.pages.formatting import count_bot_notes
 from gitlab_emulator.pages.rendering import TEMPLATES
-from gitlab_emulator.pages.words import count_bot_notes
 
 if TYPE_CHECKING:
     from starlette.requests import Request

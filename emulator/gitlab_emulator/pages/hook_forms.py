@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from gitlab_emulator.hooks.checking import HookError
-from gitlab_emulator.hooks.choosing import log_name
-from gitlab_emulator.hooks.keeping import add_hook
+from gitlab_emulator.hooks.matching import log_name
+from gitlab_emulator.hooks.registration import add_hook
+from gitlab_emulator.hooks.validation import HookError
 from gitlab_emulator.pages.browsing import whole_number
 from gitlab_emulator.pages.forms import FormError, carried_out_by
 from gitlab_emulator.pages.hooks import HOOKS, event_named, home_of, hook_named
 from gitlab_emulator.pages.rendering import go_to
-from gitlab_emulator.staging import NothingToShowError, body_for_test, stage
+from gitlab_emulator.project_scene import NoSampleDataError, body_for_test, project_scene
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -76,9 +76,9 @@ class HookForms:
             raise FormError("There is no project that a sample could be about.")
         base_url = self._pages.base_url_of(request)
         try:
-            scene = stage(self._state, project, base_url=base_url, now=self._pages.clock())
+            scene = project_scene(self._state, project, base_url=base_url, now=self._pages.clock())
             body = body_for_test(trigger, scene)
-        except NothingToShowError as error:
+        except NoSampleDataError as error:
             raise FormError(str(error)) from error
         return shown(
             self._state,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from gitlab_emulator.hooks.keeping import SWITCHES, scope
+from gitlab_emulator.hooks.registration import SWITCHES, scope
 from gitlab_emulator.pages.browsing import whole_number
 
 if TYPE_CHECKING:

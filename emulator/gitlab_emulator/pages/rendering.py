@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from gitlab_emulator.hooks.choosing import event_header
-from gitlab_emulator.hooks.redacting import without_userinfo
-from gitlab_emulator.pages import words
+from gitlab_emulator.hooks.matching import event_header
+from gitlab_emulator.hooks.redaction import without_userinfo
+from gitlab_emulator.pages import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,20 +55,20 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters.update(
-            when=words.when,
-            json=words.as_text,
-            newest=words.newest,
-            busiest=words.busiest,
+            when=formatting.when,
+            json=formatting.as_text,
+            newest=formatting.newest,
+            busiest=formatting.busiest,
             kind=event_header,
             without_userinfo=without_userinfo,
         )
         self._templates.globals.update(
             state=state,
-            link=words.link,
-            sign=words.sign,
-            is_bot=words.is_bot,
-            place_of=words.place_of,
-            condition=words.condition,
+            link=formatting.link,
+            sign=formatting.sign,
+            is_bot=formatting.is_bot,
+            place_of=formatting.place_of,
+            condition=formatting.condition,
         )
 
     def page(self, template: str, request: Request, *, status: int = 200, **values: object) -> HTMLResponse:

@@ -8,20 +8,20 @@ from uuid import uuid4
 
 from starlette.routing import Route
 
-from gitlab_emulator.happening import Happening
+from gitlab_emulator.activity import Activity
 from gitlab_emulator.hooks import request as wire
-from gitlab_emulator.hooks.checking import is_url
-from gitlab_emulator.hooks.choosing import SYSTEM_HOOKS, chosen
+from gitlab_emulator.hooks.matching import SYSTEM_HOOKS, matching_hooks
 from gitlab_emulator.hooks.model import SYSTEM_SWITCHES
 from gitlab_emulator.hooks.sending import Answered, open_client, post
 from gitlab_emulator.hooks.signing import signing_key
+from gitlab_emulator.hooks.validation import is_url
 from gitlab_emulator.pages.browsing import whole_number
 from gitlab_emulator.pages.forms import FormError, carried_out_by
 from gitlab_emulator.pages.hook_forms import shown
 from gitlab_emulator.pages.rendering import go_to
+from gitlab_emulator.project_scene import NoSampleDataError, body_of, project_scene
 from gitlab_emulator.samples.amend import amended
 from gitlab_emulator.samples.catalogue import GROUPS, SAMPLES
-from gitlab_emulator.staging import NothingToShowError, body_of, stage
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -74,9 +74,9 @@ class Sending:
             numbers = await self._to_url(form, sample, body, base_url)
             return go_to(f"{SEND}?{numbers}&kind={form.text('kind')}")
         if target == "hooks":
-            happening = happening_of(sample, body, project)
-            count = len(chosen(self._state, happening, self._pages.clock()))
-            self._hooks.happen(happening, base_url=base_url)
+            activity = activity_of(sample, body, project)
+            count = len(matching_hooks(self._state, activity, self._pages.clock()))
+            self._hooks.execute(activity, base_url=base_url)
             return go_to(f"{SEND}?hooks={count}&kind={form.text('kind')}")
         hook = self._state.hooks.get(whole_number(target))
         if hook is None:
@@ -88,9 +88,9 @@ class Sending:
         """The sample's body in this project, changed as the form says."""
         orders = [line.strip() for line in form.text("amendments").splitlines() if line.strip()]
         try:
-            scene = stage(self._state, project, base_url=base_url, now=self._pages.clock())
+            scene = project_scene(self._state, project, base_url=base_url, now=self._pages.clock())
             return amended(body_of(sample, scene), orders)
-        except (NothingToShowError, ValueError) as error:
+        except (NoSampleDataError, ValueError) as error:
             raise FormError(str(error)) from error
 
     async def _to_url(self, form: Form, sample: Sample, body: Any, base_url: str) -> str:
@@ -119,16 +119,16 @@ class Sending:
         return f"status={status}&ms={sent.duration_ms}"
 
 
-def happening_of(sample: Sample, body: Any, project: Project) -> Happening:
+def activity_of(sample: Sample, body: Any, project: Project) -> Activity:
     """The sample as something that happened: in the project, in its group, or in the whole instance."""
     told_of = body if isinstance(body, dict) else {}
     ref = str(told_of.get("ref", ""))
     if sample.event == "System Hook":
         name = str(told_of.get("event_name") or f"{told_of.get('object_kind')}s")
-        return Happening(trigger=name if name in SYSTEM_SWITCHES else "system", body=body, ref=ref)
+        return Activity(trigger=name if name in SYSTEM_SWITCHES else "system", body=body, ref=ref)
     if sample.trigger in OF_GROUPS:
-        return Happening(trigger=sample.trigger, body=body, group_id=project.namespace_id)
-    return Happening(trigger=sample.trigger, body=body, project_id=project.id, ref=ref)
+        return Activity(trigger=sample.trigger, body=body, group_id=project.namespace_id)
+    return Activity(trigger=sample.trigger, body=body, project_id=project.id, ref=ref)
 
 
 def told(request: Request) -> dict[str, int] | None:

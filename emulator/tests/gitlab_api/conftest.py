@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from gitlab_emulator.happening import Happening
+    from gitlab_emulator.activity import Activity
     from starlette.applications import Starlette
 
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 class Heard:
     """Everything that was told to the hooks, in order, and under which `X-Gitlab-Event-UUID`."""
 
-    happenings: list[Happening] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
     event_uuids: list[str | None] = field(default_factory=list)
 
-    def happen(
-        self, happening: Happening, *, event_uuid: str | None = None, base_url: str | None = None
+    def execute(
+        self, activity: Activity, *, event_uuid: str | None = None, base_url: str | None = None
     ) -> None:
-        """In place of `Hooks.happen`."""
-        self.happenings.append(happening)
+        """In place of `Hooks.execute`."""
+        self.activities.append(activity)
         self.event_uuids.append(event_uuid)
 
     @property
     def last(self) -> Any:
         """The body of what happened last."""
-        return self.happenings[-1].body
+        return self.activities[-1].body
 
     def brief(self) -> list[tuple[str, str]]:
         """Trigger and action of each, and forget them."""
-        told = [(one.trigger, _action(one.body)) for one in self.happenings]
-        self.happenings.clear()
+        told = [(one.trigger, _action(one.body)) for one in self.activities]
+        self.activities.clear()
         return told
 
 
@@ -52,5 +52,5 @@ def _action(body: dict[str, Any]) -> str:
 def heard(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> Heard:
     """What the emulator's hooks are told."""
     found = Heard()
-    monkeypatch.setattr(app.state.hooks, "happen", found.happen)
+    monkeypatch.setattr(app.state.hooks, "execute", found.execute)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gitlab_emulator.gitlab_api.running import jobs_in
+from gitlab_emulator.gitlab_api.ci_transitions import jobs_in
 
 if TYPE_CHECKING:
     import httpx

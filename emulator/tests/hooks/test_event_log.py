@@ -22,14 +22,14 @@ async def test_the_oldest_go_first(
     monkeypatch.setattr(event_log, limit, value)
     hook = yard.add(receiver.url)
     for number in range(5):
-        await yard.happen(body={"number": number})  # 12 bytes
+        await yard.execute(body={"number": number})  # 12 bytes
     kept = [event.request_data["number"] for event in yard.hooks.log.of(hook, NOW)]
     assert kept == [4, 3, 2]
 
 
 async def test_events_are_listed_for_seven_days(yard: Yard, receiver: Receiver) -> None:
     hook = yard.add(receiver.url)
-    await yard.happen()
+    await yard.execute()
     yard.forward(days=7, seconds=-1)
     assert len(yard.hooks.log.of(hook, yard.clock())) == 1
     yard.forward(seconds=1)
@@ -38,7 +38,7 @@ async def test_events_are_listed_for_seven_days(yard: Yard, receiver: Receiver) 
 
 async def test_a_log_from_before_goes_on_counting(yard: Yard, receiver: Receiver, state: State) -> None:
     hook = yard.add(receiver.url)
-    await yard.happen()
+    await yard.execute()
     again = EventLog(state)
     (event,) = again.of(hook, NOW + timedelta(days=1))
     assert again.next_id() == event.id + 1

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from gitlab_emulator.happening import Happening
+from gitlab_emulator.activity import Activity
 from gitlab_emulator.hooks import execution, hooks
-from gitlab_emulator.hooks.disabling import alert_status
+from gitlab_emulator.hooks.auto_disabling import alert_status
 from gitlab_emulator.hooks.hooks import Hooks
 from gitlab_emulator.hooks.request import VERSIONS
 from hooks.yard import INSTANCE, NOW, Yard
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 async def test_a_delivery_carries_what_gitlab_sends(yard: Yard, receiver: Receiver) -> None:
     yard.add(receiver.url, token="hush", signing_token=SIGNING_TOKEN)
-    await yard.happen(body={"object_kind": "issue", "title": "Grün <b>"})
+    await yard.execute(body={"object_kind": "issue", "title": "Grün <b>"})
     (one,) = receiver.received
     assert (one.method, one.path, one.data) == ("POST", "/", {"object_kind": "issue", "title": "Grün <b>"})
     assert one.is_signed()
@@ -35,7 +35,7 @@ async def test_every_delivery_has_ids_of_its_own(yard: Yard, receiver: Receiver)
     for _ in range(2):
         yard.add(receiver.url, signing_token=SIGNING_TOKEN)
     for _ in range(3):
-        await yard.happen()
+        await yard.execute()
     assert all(one.is_signed() for one in receiver.received)
     for name in ("webhook-id", "x-gitlab-event-uuid", "x-gitlab-webhook-uuid"):
         assert len({one.headers[name] for one in receiver.received}) == 6
@@ -66,7 +66,7 @@ async def test_older_gitlabs_send_fewer_headers(
     older = Hooks(state, clock=clock, version=VERSIONS[version])
     yard = Yard(state, older, clock)
     yard.add(receiver.url, token="hush", signing_token=SIGNING_TOKEN)
-    await yard.happen()
+    await yard.execute()
     await older.aclose()
     (one,) = receiver.received
     assert one.headers["user-agent"] == agent
@@ -80,15 +80,15 @@ async def test_a_receiver_that_fails_is_disabled_misses_what_happens_and_comes_b
     hook = yard.add(receiver.url, signing_token=SIGNING_TOKEN)
     receiver.status = 500
     for number in range(1, 7):
-        await yard.happen(body={"number": number})
+        await yard.execute(body={"number": number})
     assert [one.data["number"] for one in receiver.received] == [1, 2, 3, 4]
     assert alert_status(hook, NOW) == "temporarily_disabled"
     assert hook.disabled_until == NOW + timedelta(minutes=1)
 
     receiver.status = 200
-    await yard.happen(body={"number": 7})
+    await yard.execute(body={"number": 7})
     done = await yard.hooks.test(hook, "issue_hooks", {"number": 8})
-    await yard.happen(body={"number": 9})
+    await yard.execute(body={"number": 9})
     assert (done.status, alert_status(hook, NOW), hook.recent_failures) == (200, "executable", 0)
     assert [one.data["number"] for one in receiver.received] == [1, 2, 3, 4, 8, 9]
     assert all(one.is_signed() for one in receiver.received)
@@ -100,14 +100,14 @@ async def test_a_disabled_hook_is_tried_again_after_1_2_and_4_minutes(yard: Yard
     hook = yard.add(receiver.url)
     receiver.status = 503
     for _ in range(4):
-        await yard.happen()
+        await yard.execute()
     for minutes in (1, 2, 4):
         yard.forward(minutes=minutes)
         before = len(receiver.received)
-        await yard.happen()
+        await yard.execute()
         assert len(receiver.received) == before, "the pause is not over at its last second"
         yard.forward(seconds=1)
-        await yard.happen()
+        await yard.execute()
         assert len(receiver.received) == before + 1
     assert hook.recent_failures == 7
 
@@ -117,7 +117,7 @@ async def test_after_forty_failures_only_a_test_brings_it_back(yard: Yard, recei
     receiver.status = 404
     for _ in range(45):
         yard.forward(days=2)
-        await yard.happen()
+        await yard.execute()
     assert len(receiver.received) == 40
     assert alert_status(hook, yard.clock()) == "disabled"
     await yard.hooks.test(hook, "issue_hooks", {})
@@ -133,7 +133,7 @@ async def test_a_system_hook_is_never_disabled_and_is_spared_the_commits(
     yard.add(receiver.url, system=True)
     receiver.status = 500
     for _ in range(6):
-        await yard.happen("push", body={"object_kind": "push", "commits": [{"id": "1"}]})
+        await yard.execute("push", body={"object_kind": "push", "commits": [{"id": "1"}]})
     assert len(receiver.received) == 6
     assert {one.headers["x-gitlab-event"] for one in receiver.received} == {"System Hook"}
     assert receiver.received[0].data == {"object_kind": "push", "commits": []}
@@ -142,10 +142,10 @@ async def test_a_system_hook_is_never_disabled_and_is_spared_the_commits(
 async def test_an_answer_that_leads_nowhere_counts_as_success(yard: Yard, receiver: Receiver) -> None:
     hook = yard.add(receiver.url)
     receiver.status = 500
-    await yard.happen()
+    await yard.execute()
     assert hook.recent_failures == 1
     receiver.status = 304
-    await yard.happen()
+    await yard.execute()
     assert hook.recent_failures == 0
 
 
@@ -153,7 +153,7 @@ async def test_nothing_is_tried_twice(yard: Yard, receiver: Receiver, unused_tcp
     yard.add(receiver.url)
     away = yard.add(f"http://127.0.0.1:{unused_tcp_port}/")
     receiver.status = 500
-    await yard.happen()
+    await yard.execute()
     assert len(receiver.received) == 1
     (event,) = yard.hooks.log.of(away, NOW)
     assert event.response_status == "internal error"
@@ -170,7 +170,7 @@ async def test_the_log_keeps_gitlabs_fields_without_the_secrets(yard: Yard, rece
         custom_headers={"X-Garden": "secret", "x-gitlab-event": "mine"},
     )
     receiver.text, receiver.headers = "é" * 9000, {"X-Answer": "yes"}
-    await yard.happen(body={"user": {"email": "fern@greenhouse.example"}})
+    await yard.execute(body={"user": {"email": "fern@greenhouse.example"}})
     (sent,), (event,) = receiver.received, yard.hooks.log.of(hook, NOW)
     assert sent.headers["authorization"].startswith("Basic ")
     assert (sent.headers["x-garden"], sent.headers["x-gitlab-event"]) == ("secret", "Issue Hook")
@@ -191,7 +191,7 @@ async def test_a_delivery_is_sent_again_under_its_id_with_what_the_log_has(
     yard: Yard, receiver: Receiver
 ) -> None:
     hook = yard.add(receiver.url, signing_token=SIGNING_TOKEN)
-    await yard.happen(body={"email": "fern@greenhouse.example"})
+    await yard.execute(body={"email": "fern@greenhouse.example"})
     (event,) = yard.hooks.log.of(hook, NOW)
     assert (await yard.hooks.resend(hook, event)).status == 200
     first, second = receiver.received
@@ -207,7 +207,7 @@ async def test_a_delivery_is_not_sent_again_to_another_address_or_a_disabled_hoo
     yard: Yard, receiver: Receiver
 ) -> None:
     hook = yard.add(receiver.url)
-    await yard.happen()
+    await yard.execute()
     (event,) = yard.hooks.log.of(hook, NOW)
     hook.recent_failures = 40
     assert (await yard.hooks.resend(hook, event)).message == "Hook disabled"
@@ -223,19 +223,19 @@ async def test_a_delivery_is_not_sent_again_to_another_address_or_a_disabled_hoo
 async def test_a_chain_of_calls_runs_each_hook_once(yard: Yard, receiver: Receiver) -> None:
     """As long as the receiver sends X-Gitlab-Event-UUID along with its own calls."""
     hook = yard.add(receiver.url)
-    await yard.happen()
+    await yard.execute()
     uuid = receiver.received[0].headers["x-gitlab-event-uuid"]
-    await yard.happen(event_uuid=uuid)
+    await yard.execute(event_uuid=uuid)
     assert len(receiver.received) == 1
     assert (await yard.hooks.test(hook, "issue_hooks", {}, event_uuid=uuid)).message == (
         "Recursive webhook blocked"
     )
     yard.add(receiver.url)
-    await yard.happen(event_uuid=uuid)
+    await yard.execute(event_uuid=uuid)
     assert [one.headers["x-gitlab-event-uuid"] for one in receiver.received] == [uuid, uuid]
     assert len(yard.hooks.log.of(hook, NOW)) == 1
     yard.forward(minutes=31)
-    await yard.happen(event_uuid=uuid)
+    await yard.execute(event_uuid=uuid)
     assert len(receiver.received) == 4
 
 
@@ -244,7 +244,7 @@ async def test_a_body_that_is_too_large_is_logged_and_not_sent(
 ) -> None:
     monkeypatch.setattr(execution, "MAX_REQUEST_BYTES", 1000)
     hook = yard.add(receiver.url)
-    await yard.happen(body={"text": "x" * 1000})
+    await yard.execute(body={"text": "x" * 1000})
     (event,) = yard.hooks.log.of(hook, NOW)
     assert (event.request_data, event.response_status) == ({"oversize": True}, "internal error")
     assert (receiver.received, hook.recent_failures) == ([], 1)
@@ -255,7 +255,7 @@ async def test_a_template_is_rendered_and_one_that_cannot_be_is_logged(
 ) -> None:
     good = yard.add(receiver.url, custom_webhook_template='{"text": "{{object_attributes.title}}"}')
     bad = yard.add(receiver.url, custom_webhook_template="{{labels.0}}")
-    await yard.happen(body={"object_attributes": {"title": 'a "b"'}, "labels": []})
+    await yard.execute(body={"object_attributes": {"title": 'a "b"'}, "labels": []})
     assert [one.data for one in receiver.received] == [{"text": 'a "b"'}]
     assert yard.hooks.log.of(good, NOW)[0].request_data == {"text": 'a "b"'}
     (event,) = yard.hooks.log.of(bad, NOW)
@@ -264,7 +264,7 @@ async def test_a_template_is_rendered_and_one_that_cannot_be_is_logged(
 
 async def test_variables_fill_the_address_and_stay_out_of_the_log(yard: Yard, receiver: Receiver) -> None:
     hook = yard.add(receiver.url + "hook/{key}", url_variables={"key": "hush"})
-    await yard.happen()
+    await yard.execute()
     assert receiver.received[0].path == "/hook/hush"
     assert yard.hooks.log.of(hook, NOW)[0].url == receiver.url + "hook/{key}"
 
@@ -275,7 +275,7 @@ async def test_only_so_many_are_sent_at_once(state: State, clock: Clock, receive
     yard.add(receiver.url)
     receiver.hold = asyncio.Event()
     for number in range(10):
-        few.happen(Happening(trigger="issues", body={"n": number}, project_id=1))
+        few.execute(Activity(trigger="issues", body={"n": number}, project_id=1))
     async with asyncio.timeout(10):
         while receiver.open_now < 3:  # noqa: ASYNC110 - it is the receiver's own state that is waited for
             await asyncio.sleep(0.005)
@@ -294,7 +294,7 @@ async def test_whoever_tells_never_waits_and_too_many_are_dropped(
     yard = Yard(state, eager, clock)
     yard.add(receiver.url)
     for number in range(8):
-        eager.happen(Happening(trigger="issues", body={"n": number}, project_id=1))
+        eager.execute(Activity(trigger="issues", body={"n": number}, project_id=1))
     assert receiver.received == []
     async with asyncio.timeout(10):
         await eager.settled()
@@ -307,7 +307,7 @@ async def test_what_is_under_way_at_the_end_is_given_up(
 ) -> None:
     yard.add(receiver.url)
     receiver.hold = asyncio.Event()
-    yard.hooks.happen(Happening(trigger="issues", body={}, project_id=1))
+    yard.hooks.execute(Activity(trigger="issues", body={}, project_id=1))
     async with asyncio.timeout(10):
         while not receiver.open_now:  # noqa: ASYNC110 - it is the receiver's own state that is waited for
             await asyncio.sleep(0.005)
@@ -318,16 +318,16 @@ async def test_what_is_under_way_at_the_end_is_given_up(
 
 async def test_a_hook_that_is_deleted_takes_its_log_along(yard: Yard, receiver: Receiver) -> None:
     hook, other = yard.add(receiver.url), yard.add(receiver.url)
-    await yard.happen()
+    await yard.execute()
     yard.hooks.remove(hook)
     assert (yard.hooks.log.of(hook, NOW), len(yard.hooks.log.of(other, NOW))) == ([], 1)
-    await yard.happen()
+    await yard.execute()
     assert len(receiver.received) == 3
 
 
 async def test_cookies_of_a_receiver_are_not_sent_back(yard: Yard, receiver: Receiver) -> None:
     yard.add(receiver.url)
     receiver.headers = {"Set-Cookie": "crumb=1"}
-    await yard.happen()
-    await yard.happen()
+    await yard.execute()
+    await yard.execute()
     assert "cookie" not in receiver.received[1].headers

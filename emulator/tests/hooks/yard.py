@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gitlab_emulator.happening import Happening
-from gitlab_emulator.hooks.keeping import add_hook
+from gitlab_emulator.activity import Activity
+from gitlab_emulator.hooks.registration import add_hook
 
 if TYPE_CHECKING:
     from gitlab_emulator.clock import Clock
@@ -37,12 +37,12 @@ class Yard:
         settings = {"switches": ["all"], **place, **attributes}
         return add_hook(self.state, url=url, now=self.clock(), **settings)
 
-    async def happen(self, trigger: str = "issues", *, body: Any = None, **more: Any) -> None:
+    async def execute(self, trigger: str = "issues", *, body: Any = None, **more: Any) -> None:
         """Something happens in project 1, and everything is sent."""
-        happening = Happening(
+        activity = Activity(
             trigger=trigger, body=body or {"object_kind": "issue"}, project_id=1, ref=more.pop("ref", None)
         )
-        self.hooks.happen(happening, base_url=INSTANCE, **more)
+        self.hooks.execute(activity, base_url=INSTANCE, **more)
         async with asyncio.timeout(TIMEOUT_S):
             await self.hooks.settled()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gitlab_emulator.hooks.checking import HookError, check
-from gitlab_emulator.hooks.filling import fill_url
 from gitlab_emulator.hooks.model import GROUP_SWITCHES, PROJECT_SWITCHES, SYSTEM_SWITCHES, Hook
+from gitlab_emulator.hooks.placeholders import fill_url
+from gitlab_emulator.hooks.validation import HookError, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def add_hook(
     kind = scope(hook)
     wanted = ON_BY_DEFAULT[kind] if switches is None else list(switches)
     hook.switches = [name for name in SWITCHES[kind] if name in wanted or "all" in wanted]
-    check(hook)
+    validate(hook)
     if len(siblings(state, hook)) >= MAX_HOOKS[kind]:
         raise HookError(None, f"Maximum number of {kind} hooks ({MAX_HOOKS[kind]}) exceeded")
     hook.id = state.next_id("hook")
@@ -75,7 +75,7 @@ def change_hook(hook: Hook, **changes: Any) -> None:
         kept = changed.url_variables.items() & hook.url_variables.items()
         if kept:
             changed.url_variables = dict(changed.url_variables.items() - kept)
-    check(changed)
+    validate(changed)
     if fill_url(changed.url, changed.url_variables) != fill_url(hook.url, hook.url_variables):
         changed.custom_headers = {}
     vars(hook).update(vars(changed))

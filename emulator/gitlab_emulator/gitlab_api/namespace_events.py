@@ -25,7 +25,7 @@ def project(call: Call, item: Project, event_name: str, **more: object) -> None:
     group = call.state.groups.get(item.namespace_id)
     owner = call.state.users.get(item.creator_id or 0, call.user)
     if group is not None and event_name in ("project_create", "project_destroy"):
-        call.happened("project", places.project(change, item, owner), group=group)
+        call.execute_hooks("project", places.project(change, item, owner), group=group)
     _tell_system(call, {**places.project_for_system(change, item, owner), **more})
 
 
@@ -36,7 +36,7 @@ def group(call: Call, item: Group, event_name: str, **more: object) -> None:
     if parent is not None and event_name in ("group_create", "group_destroy"):
         name = event_name.replace("group", "subgroup")
         of_parent = places.Change(event_name=name, created_at=item.created_at, updated_at=call.now)
-        call.happened("subgroup", places.subgroup(of_parent, item, parent), group=parent)
+        call.execute_hooks("subgroup", places.subgroup(of_parent, item, parent), group=parent)
     _tell_system(call, {**places.group_for_system(change, item), **more})
 
 
@@ -47,11 +47,11 @@ def member(call: Call, place: Place, item: Member, what: str) -> None:
     person, role = call.state.users[item.user_id], places.ROLES[item.access_level]
     if isinstance(place, Group):
         body = places.group_member(change, place, person, role, item.expires_at)
-        call.happened("member", body, group=place)
+        call.execute_hooks("member", body, group=place)
         _tell_system(call, places.group_member_for_system(change, place, person, role))
     else:
         _tell_system(call, places.project_member_for_system(change, place, person, role))
 
 
 def _tell_system(call: Call, body: Json) -> None:
-    call.happened(SYSTEM, body)
+    call.execute_hooks(SYSTEM, body)

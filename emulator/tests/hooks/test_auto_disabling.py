@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gitlab_emulator.hooks.disabling import alert_status, note_failure, note_success
+from gitlab_emulator.hooks.auto_disabling import alert_status, note_failure, note_success
 from gitlab_emulator.hooks.model import Hook
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

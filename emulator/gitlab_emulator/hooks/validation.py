@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gitlab_emulator.hooks.choosing import is_branch_filter
-from gitlab_emulator.hooks.filling import fill_url, missing_variables
+from gitlab_emulator.hooks.matching import is_branch_filter
+from gitlab_emulator.hooks.placeholders import fill_url, missing_variables
 from gitlab_emulator.hooks.signing import signing_key
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class HookError(ValueError):
         super().__init__(OWN_TEXTS.get(attribute or "") or f"{name} {why}".strip())
 
 
-def check(hook: Hook) -> None:
+def validate(hook: Hook) -> None:
     """Raise HookError for the first thing that is wrong with it."""
     for attribute, why in _faults(hook):
         raise HookError(attribute, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gitlab_emulator.hooks.sending import Answered, Broken, Ending, Refused, Sent, TimedOut, Unsendable
-from gitlab_emulator.tally import MANY_KINDS, Tally
+from gitlab_emulator.load_statistics import MANY_KINDS, LoadStatistics
 
 
 def ended(ending: Ending, ms: int = 5) -> Sent:
@@ -12,13 +12,13 @@ def ended(ending: Ending, ms: int = 5) -> Sent:
     return Sent(ending=ending, duration_ms=ms)
 
 
-def tally_of(*sent: Sent) -> Tally:
+def tally_of(*sent: Sent) -> LoadStatistics:
     """A run of these, one begun every tenth of a second."""
-    tally = Tally()
+    statistics = LoadStatistics()
     for number, one in enumerate(sent):
-        tally.begin(100 + number / 10, late_s=number / 1000)
-        tally.end(one, 100.05 + number / 10)
-    return tally
+        statistics.begin(100 + number / 10, late_s=number / 1000)
+        statistics.end(one, 100.05 + number / 10)
+    return statistics
 
 
 def test_endings_are_counted_by_status_and_by_kind() -> None:
@@ -61,9 +61,9 @@ def test_the_rate_is_that_of_beginnings() -> None:
 
 def test_what_is_under_way_is_neither_well_nor_failed() -> None:
     """A run that was cut short is not all well."""
-    tally = tally_of(ended(Answered(status=200)))
-    tally.begin(101, late_s=0)
-    assert (tally.summary().under_way, tally.failed, tally.summary().all_ok) == (1, 0, False)
+    statistics = tally_of(ended(Answered(status=200)))
+    statistics.begin(101, late_s=0)
+    assert (statistics.summary().under_way, statistics.failed, statistics.summary().all_ok) == (1, 0, False)
 
 
 @pytest.mark.parametrize(

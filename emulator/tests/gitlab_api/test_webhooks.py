@@ -26,7 +26,7 @@ async def test_an_opened_issue_is_told_as_the_api_shows_it(web: httpx.AsyncClien
     assert [label["title"] for label in told["labels"]] == ["wet"]
     assert [person["username"] for person in told["assignees"]] == ["basil"]
     assert told["changes"]["title"] == {"previous": None, "current": "Leak"}
-    assert (heard.happenings[0].project_id, heard.happenings[0].group_id) == (1, None)
+    assert (heard.activities[0].project_id, heard.activities[0].group_id) == (1, None)
 
 
 async def test_a_label_is_an_update_that_says_what_changed(web: httpx.AsyncClient, heard: Heard) -> None:
@@ -43,7 +43,7 @@ async def test_a_label_is_an_update_that_says_what_changed(web: httpx.AsyncClien
 async def test_a_new_state_and_a_new_title_are_two_events(web: httpx.AsyncClient, heard: Heard) -> None:
     """The state first; each names its own changes only."""
     await web.put(ISSUE, json={"state_event": "close", "title": "Dry"})
-    closed, updated = (one.body for one in heard.happenings)
+    closed, updated = (one.body for one in heard.activities)
     assert closed["object_attributes"]["action"] == "close"
     assert closed["changes"]["state_id"] == {"previous": 1, "current": 2}
     assert "title" not in closed["changes"]
@@ -118,7 +118,7 @@ async def test_a_merge_request_is_told_from_its_opening_to_its_end(
         for action in ("open", "update", "close", "reopen", "approved", "unapproved")
     ]
     merged = (await web.put(f"{MERGE_REQUEST}/merge")).json()
-    merge, push, closed = heard.happenings
+    merge, push, closed = heard.activities
     assert merge.body["changes"]["state_id"] == {"previous": 1, "current": 3}
     assert merge.body["object_attributes"]["merge_commit_sha"] == merged["merge_commit_sha"]
     assert (push.trigger, push.ref, push.body["after"]) == (
@@ -144,7 +144,7 @@ async def test_jobs_and_pipelines_are_told_at_each_step(web: httpx.AsyncClient, 
     ]
     await web.post(f"{PROJECT}/jobs/{job['id']}/retry")
     assert heard.last["object_attributes"]["status"] == "pending"
-    assert heard.happenings[0].body["retries_count"] == 1
+    assert heard.activities[0].body["retries_count"] == 1
 
 
 async def test_a_commit_status_is_told_as_its_pipeline(web: httpx.AsyncClient, heard: Heard) -> None:
@@ -160,18 +160,18 @@ async def test_groups_hear_of_what_is_in_them_and_system_hooks_of_everything(
 ) -> None:
     """Projects, subgroups, members."""
     project = (await web.post("/api/v4/projects", json={"name": "Hose", "namespace_id": 5})).json()
-    of_group, of_system = heard.happenings
+    of_group, of_system = heard.activities
     assert (of_group.trigger, of_group.group_id, of_group.body["event_name"]) == (
         *("project", 5),
         "project_create",
     )
     assert (of_system.project_id, of_system.group_id) == (None, None)
     assert of_system.body["path_with_namespace"] == "greenhouse/hose"
-    heard.happenings.clear()
+    heard.activities.clear()
     await web.delete(f"/api/v4/projects/{project['id']}")
     await web.post("/api/v4/groups", json={"name": "Shed", "path": "shed", "parent_id": 5})
     await web.post("/api/v4/groups/5/members", json={"user_id": 2, "access_level": 20})
-    member = heard.happenings[-2]
+    member = heard.activities[-2]
     assert (member.group_id, member.body["group_access"], member.body["user_username"]) == (
         *(5, "Reporter"),
         "basil",
@@ -199,4 +199,4 @@ async def test_nothing_is_told_of_a_call_that_is_refused(web: httpx.AsyncClient,
     await web.post(f"{ISSUE}/notes", json={"body": " "})
     await web.post("/-/faults", json={"status": 500})
     await web.post(f"{ISSUE}/notes", json={"body": "Hi"})
-    assert heard.happenings == []
+    assert heard.activities == []

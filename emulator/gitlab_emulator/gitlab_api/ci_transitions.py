@@ -89,7 +89,7 @@ def set_status(
     if known != status:
         _tell_job(call, project, pipeline, job)
     if pipeline.status != before:
-        call.happened("pipeline", ci.pipeline_event(call.act(project), pipeline), project=project)
+        call.execute_hooks("pipeline", ci.pipeline_event(call.act(project), pipeline), project=project)
 
 
 def retry_job(call: Call, project: Project, pipeline: Pipeline, old: Job) -> Job:
@@ -104,4 +104,4 @@ def retry_job(call: Call, project: Project, pipeline: Pipeline, old: Job) -> Job
 def _tell_job(call: Call, project: Project, pipeline: Pipeline, job: Job) -> None:
     """Job events are of jobs that runners run; a status set from outside is seen in the pipeline's only."""
     if not job.external:
-        call.happened("job", ci.job_event(call.act(project), pipeline, job), project=project)
+        call.execute_hooks("job", ci.job_event(call.act(project), pipeline, job), project=project)

@@ -46,13 +46,13 @@ def noted(call: Call, on: Noteable, note: Note, action: str) -> None:
     """A note has been written (create) or edited (update)."""
     project = call.state.projects[on.project_id]
     body = notes.event(call.act(project), on, note, action)
-    call.happened(notes.trigger(on, note), body, project=project)
+    call.execute_hooks(notes.trigger(on, note), body, project=project)
 
 
 def awarded(call: Call, award: Award, action: str, on: Noteable, note: Note | None) -> None:
     """An emoji has been put on something (award) or taken away (revoke)."""
     project = call.state.projects[on.project_id]
-    call.happened("emoji", emoji.event(call.act(project), award, action, on, note), project=project)
+    call.execute_hooks("emoji", emoji.event(call.act(project), award, action, on, note), project=project)
 
 
 def _differ(call: Call, before: Noteable, item: Noteable) -> bool:
@@ -69,8 +69,8 @@ def _tell(call: Call, item: Noteable, action: str, before: Noteable | None) -> N
     act = call.act(project)
     if isinstance(item, Issue):
         was = before if isinstance(before, Issue) else None
-        call.happened(issues.trigger(item), issues.event(act, item, action, before=was), project=project)
+        call.execute_hooks(issues.trigger(item), issues.event(act, item, action, before=was), project=project)
     else:
         earlier = before if isinstance(before, MergeRequest) else None
         body = merge_requests.event(act, item, action, before=earlier)
-        call.happened("merge_requests", body, project=project)
+        call.execute_hooks("merge_requests", body, project=project)

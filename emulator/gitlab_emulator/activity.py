@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
+class Activity:
     """One event before any hook is chosen.
 
     `trigger` is the hook's switch without `_events` (`issues`, `confidential_issues`, `note`,

@@ -49,7 +49,7 @@ class Summary:
         return {**vars(self), "by_status": dict(self.by_status), "failures": dict(self.failures)}
 
 
-class Tally:
+class LoadStatistics:
     """Counts deliveries as they begin and end; times are seconds of one clock, whichever."""
 
     def __init__(self) -> None:

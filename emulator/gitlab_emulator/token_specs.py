@@ -26,7 +26,7 @@ class TokenError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenOrder:
+class TokenSpec:
     """A token to register.
 
     `user` is a username; an unknown one becomes an account. `access_level` is what that account then
@@ -44,16 +44,16 @@ class TokenOrder:
     access_level: int | None = None
 
 
-def read_option(text: str) -> TokenOrder:
+def read_option(text: str) -> TokenSpec:
     """`TOKEN=USER` or `TOKEN=USER:SCOPE,SCOPE`, as the command line takes it."""
     token, equals, rest = text.rpartition("=")
     user, _, scopes = rest.partition(":")
     if not equals:
         raise TokenError("a token is ordered as TOKEN=USER or TOKEN=USER:SCOPE,SCOPE")
-    return read_order({"token": token, "user": user, **({"scopes": scopes.split(",")} if scopes else {})})
+    return read_spec({"token": token, "user": user, **({"scopes": scopes.split(",")} if scopes else {})})
 
 
-def read_order(data: object) -> TokenOrder:
+def read_spec(data: object) -> TokenSpec:
     """The order that a JSON body gives; raises TokenError that names the field at fault."""
     if not isinstance(data, dict):
         raise TokenError('a token is a JSON object such as {"token": "glpat-1", "user": "basil"}')
@@ -72,7 +72,7 @@ def read_order(data: object) -> TokenOrder:
         raise TokenError("revoked must be true or false")
     _check_level(level, somewhere="project" in given or "group" in given)
     more = {"user": given["user"].lower(), "scopes": tuple(scopes)}
-    return TokenOrder(**{**given, **more, "expires_at": _expiry(given.get("expires_at"))})
+    return TokenSpec(**{**given, **more, "expires_at": _expiry(given.get("expires_at"))})
 
 
 def _check_level(level: object, *, somewhere: bool) -> None:
@@ -82,7 +82,7 @@ def _check_level(level: object, *, somewhere: bool) -> None:
         raise TokenError("access_level goes with project or group, and they with it")
 
 
-def register(state: State, order: TokenOrder, now: datetime) -> Token:
+def register(state: State, order: TokenSpec, now: datetime) -> Token:
     """Enter the token, and what account and membership it needs; TokenError when that cannot be."""
     places = [
         found

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gitlab_emulator.happening import Happening
-from gitlab_emulator.hooks.choosing import chosen, event_header, is_branch_filter, log_name
-from gitlab_emulator.hooks.keeping import add_hook
+from gitlab_emulator.activity import Activity
+from gitlab_emulator.hooks.matching import event_header, is_branch_filter, log_name, matching_hooks
+from gitlab_emulator.hooks.registration import add_hook
 from gitlab_emulator.state import Group, Project
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def world(state: State) -> State:
     return state
 
 
-def places(state: State, **happening: Any) -> list[str]:
-    hooks = chosen(state, Happening(body={}, **happening), NOW)
+def places(state: State, **activity: Any) -> list[str]:
+    hooks = matching_hooks(state, Activity(body={}, **activity), NOW)
     return [
         f"p{hook.project_id}" if hook.project_id else f"g{hook.group_id}" if hook.group_id else "system"
         for hook in hooks
@@ -51,7 +51,7 @@ def places(state: State, **happening: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("happening", "expected"),
+    ("activity", "expected"),
     [
         ({"trigger": "issues", "project_id": 1}, ["p1", "g5"]),
         ({"trigger": "issues", "project_id": 2}, ["p2", "g5", "g6"]),
@@ -65,9 +65,9 @@ def places(state: State, **happening: Any) -> list[str]:
     ],
 )
 def test_an_event_meets_the_hooks_of_its_project_its_groups_and_the_instance(
-    world: State, happening: dict[str, Any], expected: list[str]
+    world: State, activity: dict[str, Any], expected: list[str]
 ) -> None:
-    assert places(world, **happening) == expected
+    assert places(world, **activity) == expected
 
 
 def test_a_switch_that_is_off_keeps_the_event_out(state: State) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gitlab_emulator.hooks.filling import TemplateError, fill_template, fill_url, missing_variables
+from gitlab_emulator.hooks.placeholders import TemplateError, fill_template, fill_url, missing_variables
 
 DATA = {
     "object_kind": "issue",

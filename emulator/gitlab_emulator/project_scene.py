@@ -33,11 +33,11 @@ UNAVAILABLE = "Testing not available for this hook"
 Item = TypeVar("Item", Issue, MergeRequest)
 
 
-class NothingToShowError(Exception):
+class NoSampleDataError(Exception):
     """The project lacks what the sample is about; the text says what, in GitLab's words."""
 
 
-def stage(state: State, project: Project, *, base_url: str, now: datetime) -> Scene:
+def project_scene(state: State, project: Project, *, base_url: str, now: datetime) -> Scene:
     """The scene of a sample in this project: its newest issue and merge request with a person's note."""
     author = state.users[state.bot_id]
     issue = _liveliest(state, list(project.issues.values())) or Issue(
@@ -84,15 +84,15 @@ def stage(state: State, project: Project, *, base_url: str, now: datetime) -> Sc
 
 
 def body_of(sample: Sample, scene: Scene) -> Json:
-    """The sample's body; raises NothingToShowError when the scene has nothing to make it from."""
+    """The sample's body; raises NoSampleDataError when the scene has nothing to make it from."""
     try:
         return sample.build(scene)
     except (LookupError, StopIteration) as error:
-        raise NothingToShowError(NEEDS.get(sample.trigger, UNAVAILABLE)) from error
+        raise NoSampleDataError(NEEDS.get(sample.trigger, UNAVAILABLE)) from error
 
 
 def body_for_test(trigger: str, scene: Scene) -> Json:
-    """What GitLab sends when a hook is tested with this switch; NothingToShowError as GitLab does."""
+    """What GitLab sends when a hook is tested with this switch; NoSampleDataError as GitLab does."""
     project = scene.project
     missing = {
         "issues": not project.issues,
@@ -103,7 +103,7 @@ def body_for_test(trigger: str, scene: Scene) -> Json:
     }
     sample = next((one for one in SAMPLES.values() if one.trigger == trigger), None)
     if missing.get(trigger) or sample is None:
-        raise NothingToShowError(NEEDS.get(trigger, UNAVAILABLE))
+        raise NoSampleDataError(NEEDS.get(trigger, UNAVAILABLE))
     if trigger == "note" and not _has_peoples_notes(scene.state, scene.issue):
         sample = SAMPLES["note-merge-request"]
     return body_of(sample, scene)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gitlab_emulator.hooks import redacting
+from gitlab_emulator.hooks import redaction
 
 
 def test_the_token_and_custom_headers_lose_their_values() -> None:
     sent = {"X-Gitlab-Token": "hush", "authorization": "Bearer hush", "X-Gitlab-Event": "Push Hook"}
-    assert redacting.request_headers(sent, custom=["Authorization"]) == {
+    assert redaction.request_headers(sent, custom=["Authorization"]) == {
         "X-Gitlab-Token": "[REDACTED]",
         "authorization": "[REDACTED]",
         "X-Gitlab-Event": "Push Hook",
@@ -21,7 +21,7 @@ def test_values_that_are_addresses_are_blacked_out_and_texts_with_addresses_are_
         "cc": ["a@b", 1, None],
         "note": "ask fern@x.example",
     }
-    assert redacting.without_emails(data) == {
+    assert redaction.without_emails(data) == {
         "user": {"email": "[REDACTED]"},
         "cc": ["[REDACTED]", 1, None],
         "note": "ask fern@x.example",
@@ -30,13 +30,13 @@ def test_values_that_are_addresses_are_blacked_out_and_texts_with_addresses_are_
 
 
 def test_an_address_loses_user_and_password() -> None:
-    assert redacting.without_userinfo("https://bot:hush@x.test/a@b") == "https://*****:*****@x.test/a@b"
-    assert redacting.without_userinfo("https://x.test/a@b") == "https://x.test/a@b"
+    assert redaction.without_userinfo("https://bot:hush@x.test/a@b") == "https://*****:*****@x.test/a@b"
+    assert redaction.without_userinfo("https://x.test/a@b") == "https://x.test/a@b"
 
 
 def test_fifty_headers_of_a_kilobyte_are_kept() -> None:
     received = {f"x-{number}": "é" * 2000 for number in range(60)}
-    kept = redacting.response_headers(received)
+    kept = redaction.response_headers(received)
     assert list(kept) == [f"X-{number}" for number in range(50)]
     assert all(len(value.encode()) <= 1024 and value.endswith("…") for value in kept.values())
 
@@ -45,4 +45,4 @@ def test_fifty_headers_of_a_kilobyte_are_kept() -> None:
     ("text", "kept"), [("abc", "abc"), ("abcdefgh", "abcdefgh"), ("abcdefghi", "abcde…")]
 )
 def test_a_text_is_cut_to_its_bytes(text: str, kept: str) -> None:
-    assert redacting.truncated(text, 8) == kept
+    assert redaction.truncated(text, 8) == kept

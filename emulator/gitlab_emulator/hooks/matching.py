@@ -11,13 +11,13 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gitlab_emulator.hooks.disabling import is_executable
+from gitlab_emulator.hooks.auto_disabling import is_executable
 from gitlab_emulator.hooks.model import SYSTEM_SWITCHES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitlab_emulator.happening import Happening
+    from gitlab_emulator.activity import Activity
     from gitlab_emulator.hooks.model import Hook
     from gitlab_emulator.state import State
 
@@ -43,13 +43,13 @@ def event_header(name: str) -> str:
     return name.removesuffix("s").replace("_", " ").title()
 
 
-def chosen(state: State, happening: Happening, now: datetime) -> list[Hook]:
+def matching_hooks(state: State, activity: Activity, now: datetime) -> list[Hook]:
     """The hooks to run: the project's, its groups', the instance's. Disabled ones are left out."""
-    group_ids = _group_ids(state, happening)
+    group_ids = _group_ids(state, activity)
     return [
         hook
         for hook in sorted(state.hooks.values(), key=_rank)
-        if _concerns(hook, happening, group_ids) and is_executable(hook, now)
+        if _concerns(hook, activity, group_ids) and is_executable(hook, now)
     ]
 
 
@@ -64,31 +64,31 @@ def _rank(hook: Hook) -> tuple[int, int]:
     return 0 if hook.project_id is not None else 1 if hook.group_id is not None else 2, hook.id
 
 
-def _group_ids(state: State, happening: Happening) -> set[int]:
+def _group_ids(state: State, activity: Activity) -> set[int]:
     """The group that it happened in, or that the project is in, and all above it."""
-    project = state.projects.get(happening.project_id or 0)
-    group = state.groups.get(happening.group_id or 0)
+    project = state.projects.get(activity.project_id or 0)
+    group = state.groups.get(activity.group_id or 0)
     found = {above.id for place in (project, group) if place for above in state.groups_above(place)}
-    return found if happening.group_id is None else found | {happening.group_id}
+    return found if activity.group_id is None else found | {activity.group_id}
 
 
-def _concerns(hook: Hook, happening: Happening, group_ids: set[int]) -> bool:
+def _concerns(hook: Hook, activity: Activity, group_ids: set[int]) -> bool:
     """Whether it happened where the hook is, and is of a kind that the hook wants."""
     if hook.is_system:
-        if happening.trigger not in SYSTEM_SWITCHES:
-            return happening.project_id is None and happening.group_id is None
+        if activity.trigger not in SYSTEM_SWITCHES:
+            return activity.project_id is None and activity.group_id is None
         here = True
     elif hook.project_id is not None:
-        here = hook.project_id == happening.project_id
+        here = hook.project_id == activity.project_id
     else:
         here = hook.group_id in group_ids
-    return here and happening.trigger in hook.switches and _wants_branch(hook, happening)
+    return here and activity.trigger in hook.switches and _wants_branch(hook, activity)
 
 
-def _wants_branch(hook: Hook, happening: Happening) -> bool:
+def _wants_branch(hook: Hook, activity: Activity) -> bool:
     """Filters are for pushes only; an empty one lets everything through."""
-    wanted, branch = hook.push_events_branch_filter, (happening.ref or "").removeprefix(BRANCH)
-    if happening.trigger != "push" or not wanted or hook.branch_filter_strategy == "all_branches":
+    wanted, branch = hook.push_events_branch_filter, (activity.ref or "").removeprefix(BRANCH)
+    if activity.trigger != "push" or not wanted or hook.branch_filter_strategy == "all_branches":
         return True
     if hook.branch_filter_strategy == "wildcard":
         return _fits(wanted, branch)

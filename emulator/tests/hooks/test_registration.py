@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gitlab_emulator.hooks.checking import HookError
-from gitlab_emulator.hooks.keeping import add_hook, change_hook
+from gitlab_emulator.hooks.registration import add_hook, change_hook
+from gitlab_emulator.hooks.validation import HookError
 from receiving import SIGNING_TOKEN
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-TURNS_A_MINUTE = 5
+OPERATIONS_PER_MINUTE = 5
 MINUTE_S = 60
 
 
-class Turns:
+class OperationLimit:
     """Counts the turns of the current minute; those of earlier ones are forgotten."""
 
     def __init__(self) -> None:
@@ -28,4 +28,4 @@ class Turns:
         if minute != self._minute:
             self._minute, self._taken = minute, {}
         self._taken[key] = self._taken.get(key, 0) + 1
-        return self._taken[key] <= TURNS_A_MINUTE
+        return self._taken[key] <= OPERATIONS_PER_MINUTE

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.gitlab_api.shapes import web_url
-from gitlab_emulator.hooks.disabling import alert_status
+from gitlab_emulator.hooks.auto_disabling import alert_status
 from gitlab_emulator.state import Issue
 
 if TYPE_CHECKING:
