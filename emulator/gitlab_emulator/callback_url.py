@@ -1,4 +1,4 @@
-"""What address a callback goes to: the one in the settings, with a job's result in its query.
+"""The address of a callback: the configured URL, with a job's result in its query.
 
 Pure.
 """
@@ -12,7 +12,7 @@ MAX_PORT = 65_535
 
 
 def checked(text: str) -> str:
-    """The callback URL, without a fragment; ValueError with what is wrong with it otherwise."""
+    """Return the callback URL without a fragment; raise ValueError that says what is wrong with it."""
     example = "give one such as http://127.0.0.1:9000/done"
     try:
         parts = urlsplit(text.strip())
@@ -28,15 +28,17 @@ def checked(text: str) -> str:
     return urlunsplit(parts._replace(fragment=""))
 
 
-def with_result(callback_url: str, *, identifier: str, some_parameter: str) -> str:
-    """The callback URL of one finished job; a query that it has already stays in front."""
-    result = {"success": "true", "identifier": identifier, "some_parameter": some_parameter}
+def with_result(callback_url: str, *, identifier: str, some_parameter: str | None) -> str:
+    """Return the callback URL of a finished job; the result follows a query that is there already."""
+    result = {"success": "true", "identifier": identifier}
+    if some_parameter is not None:
+        result["some_parameter"] = some_parameter
     parts = urlsplit(callback_url)
     query = "&".join(part for part in (parts.query, urlencode(result, quote_via=quote)) if part)
     return urlunsplit(parts._replace(query=query))
 
 
 def shown(callback_url: str) -> str:
-    """The address as people may see it: without a password, and without the query, which may hold one."""
+    """Return the URL without a password, and without its query, which may contain a secret."""
     parts = urlsplit(callback_url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

@@ -1,8 +1,7 @@
-"""A service that takes a slow job and calls back when it is done: its jobs, and what became of each.
+"""A third-party service that takes slow jobs and calls back when they are done.
 
-It stands for the services that a bot waits for: the answer to a job comes at once, its result
-later, as a GET to the callback URL. Jobs are kept in memory: all that are open, and the last
-`MAX_ENDED` others.
+It represents the services that a bot waits for: a job is acknowledged at once, and its result follows
+as a GET of the callback URL. Jobs are kept in memory: all open ones, and the last `MAX_ENDED` others.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ log = logging.getLogger("emulator")
 
 DELAY_S = 5.0
 RETRY_S = 1.0
-TRIES = 4  # the later ones RETRY_S, 2 and 4 times RETRY_S after the one before
+ATTEMPTS = 4  # the later ones RETRY_S, 2 and 4 times RETRY_S after the one before
 TIMEOUT_S = 10.0
 CLOSE_WITHIN_S = 5.0
 CALLS_AT_ONCE = 50
 MAX_OPEN = 2_000
 MAX_ENDED = 1_000
-HEADERS = {"User-Agent": "third-party-stand-in"}
+HEADERS = {"User-Agent": "gitlab-emulator-third-party"}
 
 
 class TooManyJobsError(Exception):
@@ -43,7 +42,7 @@ class TooManyJobsError(Exception):
 
 
 class JobState(StrEnum):
-    """How far a job is; the value is what people read."""
+    """The state of a job; its value is shown to people."""
 
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -55,15 +54,18 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job. `due_at` is when its callback is planned, `last_try` what came of the newest one."""
+    """One job. `due_at` is when its callback is due, `last_attempt` the outcome of the latest one.
+
+    `some_parameter` is None where the job came without one.
+    """
 
     identifier: str
-    some_parameter: str
+    some_parameter: str | None
     received_at: datetime
     due_at: datetime
     state: JobState
-    tries: int = 0
-    last_try: str | None = None
+    attempts: int = 0
+    last_attempt: str | None = None
     ended_at: datetime | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -74,7 +76,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Closing:
-    """What became of the callbacks that were still due at the end."""
+    """How many of the callbacks that were still due at the end were made."""
 
     made: int
     not_made: int
@@ -109,8 +111,8 @@ class ThirdParty:
         """All jobs that are known, oldest first."""
         return tuple(sorted((*self._ended, *self._open.values()), key=lambda job: job.received_at))
 
-    def take(self, some_parameter: str) -> Job:
-        """Begin a job, to be called back about; TooManyJobsError when too many are open."""
+    def take(self, some_parameter: str | None) -> Job:
+        """Start a job and schedule its callback; raise TooManyJobsError when too many are open."""
         now = self._clock()
         job = Job(
             identifier=str(uuid4()),
@@ -132,7 +134,7 @@ class ThirdParty:
         return job
 
     async def aclose(self, within_s: float = CLOSE_WITHIN_S) -> Closing:
-        """Make the callbacks that are still due at once, each once; say in the log how many were not made."""
+        """Make each callback that is still due once, now, and log how many were not made."""
         due = set(self._open)
         self._closing.set()
         if self._tasks:
@@ -149,20 +151,20 @@ class ThirdParty:
         closing = Closing(made=made, not_made=len(due) - made)
         if due:
             log.warning(
-                "callbacks that were still due at the end: %s (made at once: %s, failed or not made: %s)",
+                "callbacks still due at the end: %s (made at once: %s, failed or not made: %s)",
                 *(len(due), closing.made, closing.not_made),
             )
         return closing
 
     async def _see_through(self, job: Job, address: str) -> None:
-        """Wait, call back, and again after a failure; at the end no more than once."""
+        """Wait, call back, and retry after a failure; once closing has begun, do not retry."""
         await self._pause(self.delay_s)
-        for number in range(1, TRIES + 1):
+        for number in range(1, ATTEMPTS + 1):
             async with self._turns:
                 ok, what = await self._call(address)
-            job = replace(job, tries=number, last_try=what, state=JobState.RETRYING)
-            log.info("callback of job %s: %s (try %s of %s)", job.identifier, what, number, TRIES)
-            if ok or number == TRIES or self._closing.is_set():
+            job = replace(job, attempts=number, last_attempt=what, state=JobState.RETRYING)
+            log.info("callback of job %s: %s (attempt %s of %s)", job.identifier, what, number, ATTEMPTS)
+            if ok or number == ATTEMPTS or self._closing.is_set():
                 self._end(job, JobState.CALLED_BACK if ok else JobState.FAILED)
                 return
             pause_s = self._retry_s * 2 ** (number - 1)
@@ -170,12 +172,12 @@ class ThirdParty:
             await self._pause(pause_s)
 
     async def _pause(self, seconds: float) -> None:
-        """So long, or until the end."""
+        """Wait for that long, or until closing begins."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def _call(self, address: str) -> tuple[bool, str]:
-        """Whether a callback was taken, and what came of it in words. The answer's body is not read."""
+        """Return whether the callback was accepted, and its outcome in words; leave the body unread."""
         if self._client is None:
             self._client = httpx.AsyncClient(
                 timeout=TIMEOUT_S, headers=HEADERS, trust_env=False, follow_redirects=True
@@ -186,9 +188,9 @@ class ThirdParty:
         except (TimeoutError, httpx.TimeoutException):
             return False, f"no answer within {TIMEOUT_S:.0f} s"
         except httpx.ConnectError:
-            return False, "nobody listens there"
+            return False, "connection refused"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return False, f"the call broke: {type(error).__name__}"
+            return False, f"the call failed: {type(error).__name__}"
 
     def _end(self, job: Job, state: JobState) -> None:
         self._open.pop(job.identifier, None)

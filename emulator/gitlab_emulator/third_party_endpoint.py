@@ -1,15 +1,19 @@
-"""How the third-party stand-in is spoken to: `POST /api/endpoint` takes a job, `GET /-/jobs` lists them."""
+"""Routes of the third party: `POST /api/endpoint` takes a job, `GET /-/jobs` lists them.
+
+A job is whatever is posted. Its `some_parameter` comes from the query, or from a JSON or form body, and
+may be missing; any other body, such as a file, is read and ignored.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from email import message_from_bytes
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gitlab_emulator.gitlab_api.api import read_body
 from gitlab_emulator.gitlab_api.bodies import FORM_TYPE, JSON_TYPE, fields, read_json
 from gitlab_emulator.gitlab_api.call import Refusal
 from gitlab_emulator.third_party import MAX_OPEN, TooManyJobsError
@@ -19,7 +23,9 @@ if TYPE_CHECKING:
 
     from gitlab_emulator.third_party import ThirdParty
 
-MAX_BODY_BYTES = 64 * 1024
+NAME = "some_parameter"
+MULTIPART_TYPE = "multipart/form-data"
+MAX_BODY_BYTES = 64 * 1024  # as much of a body is searched for the parameter
 MAX_PARAMETER_CHARS = 1_000  # it goes into an address, percent-encoded, and servers take about 8 KB of that
 
 
@@ -53,18 +59,18 @@ class _Endpoint:
 
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
-            raise _RefusedError(405, f"{request.method} is not done here: send a POST", Allow="POST")
-        parameter = _some_parameter(await _read(request))
+            raise _RefusedError(405, f"{request.method} is not allowed here: send a POST", Allow="POST")
+        parameter = await _parameter(request)
         try:
             job = self._third_party.take(parameter)
         except TooManyJobsError as error:
-            text = f"{MAX_OPEN} jobs wait for their callback, and no more are taken: try again later"
+            text = f"{MAX_OPEN} jobs are waiting for their callback: try again later"
             raise _RefusedError(503, text, **{"Retry-After": "5"}) from error
         return JSONResponse({"identifier": job.identifier, "success": True})
 
 
 class _RefusedError(Exception):
-    """A request that is not taken; `text` is for whoever sent it."""
+    """A request that is refused; `text` tells its sender why."""
 
     def __init__(self, status: int, text: str, **headers: str) -> None:
         super().__init__(text)
@@ -73,31 +79,51 @@ class _RefusedError(Exception):
         self.headers = headers
 
 
-async def _read(request: Request) -> object:
-    """The body's meaning: JSON, or a form's fields."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in (JSON_TYPE, FORM_TYPE):
-        raise _RefusedError(415, f"the content type must be {JSON_TYPE} or {FORM_TYPE}")
-    body = await read_body(request, MAX_BODY_BYTES)
-    if body is None:
-        raise _RefusedError(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-    try:
-        return read_json(body) if kind == JSON_TYPE else fields(body.decode("utf-8", "replace"))
-    except (Refusal, ValueError) as error:  # ValueError: a form of too many fields
-        raise _RefusedError(400, "the body cannot be read: it must be valid JSON, or a form") from error
-
-
-def _some_parameter(given: object) -> str:
-    """The parameter of a parsed body, as text; refused when there is none that can go into an address."""
-    example = 'such as {"some_parameter": "soil"}'
-    if not isinstance(given, dict):
-        raise _RefusedError(400, f"the body must be an object, {example}")
-    value = given.get("some_parameter")
+async def _parameter(request: Request) -> str | None:
+    """Return ``some_parameter`` of the query, else of the body; None where neither has it."""
+    body = await _beginning(request)
+    query = fields(request.url.query)
+    given = query if NAME in query else _body_fields(request.headers.get("content-type", ""), body)
+    value = given.get(NAME)
     if value is None:
-        raise _RefusedError(400, f"some_parameter is missing: send one, {example}")
+        return None
     if not isinstance(value, str | bool | int | float):
-        raise _RefusedError(400, "some_parameter must be text, a number, true or false")
+        raise _RefusedError(400, f"{NAME} must be text, a number, true or false")
     text = value if isinstance(value, str) else json.dumps(value)
     if len(text) > MAX_PARAMETER_CHARS:
-        raise _RefusedError(400, f"some_parameter is longer than {MAX_PARAMETER_CHARS} characters")
+        raise _RefusedError(400, f"{NAME} is longer than {MAX_PARAMETER_CHARS} characters")
     return text
+
+
+async def _beginning(request: Request) -> bytes:
+    """Read the whole body, however large, and return its first `MAX_BODY_BYTES`."""
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk[: MAX_BODY_BYTES - len(found)]
+    return bytes(found)
+
+
+def _body_fields(content_type: str, body: bytes) -> dict[str, Any]:
+    """Return the fields of a JSON object or a form; none of any other body, or of one that is not valid."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        if kind == FORM_TYPE:
+            return fields(body.decode("utf-8", "replace"))
+        if kind == MULTIPART_TYPE:
+            return _multipart_fields(content_type, body)
+        data = read_json(body) if kind in ("", JSON_TYPE) else None
+    except (Refusal, ValueError):  # ValueError: a form of too many fields
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _multipart_fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Return the fields that are no files; what is not valid counts as none."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    found: dict[str, str] = {}
+    for part in message_from_bytes(head + body).walk():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if isinstance(name, str) and part.get_filename() is None and isinstance(payload, bytes):
+            found[name] = payload.decode("utf-8", "replace")
+    return found

@@ -26,6 +26,12 @@ def test_the_result_follows_the_query_that_is_there(base: str, start: str, param
     assert pairs[-3:] == [("success", "true"), ("identifier", "j-1"), ("some_parameter", parameter)]
 
 
+def test_a_parameter_that_was_not_given_is_not_sent_back() -> None:
+    """Absent is not the same as empty."""
+    address = with_result("http://127.0.0.1:9000/", identifier="j-1", some_parameter=None)
+    assert address == "http://127.0.0.1:9000/?success=true&identifier=j-1"
+
+
 def test_a_fragment_is_dropped_and_blanks_around_it_are_too() -> None:
     """Neither belongs to a request."""
     assert checked(" http://bot.example/a#b\n") == "http://bot.example/a"
