@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from gitlab_emulator.samples.catalogue import SAMPLES, Sample
+from gitlab_emulator.samples.catalogue import SAMPLES
 from gitlab_emulator.samples.scene import Scene
 from gitlab_emulator.state import Commit, Issue, MergeRequest, sha_of
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from gitlab_emulator.samples.sample import Sample
     from gitlab_emulator.samples.scene import Json
     from gitlab_emulator.state import Noteable, Project, State
 

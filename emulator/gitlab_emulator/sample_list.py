@@ -1,11 +1,15 @@
-"""How `send --list` shows the samples: grouped by header, or as JSON. Pure."""
+"""The listing of `send --list`: samples grouped by header, or as JSON. Pure."""
 
 from __future__ import annotations
 
 import json
 import textwrap
+from typing import TYPE_CHECKING
 
-from gitlab_emulator.samples.catalogue import SAMPLES
+from gitlab_emulator.samples.catalogue import SAMPLES, by_event
+
+if TYPE_CHECKING:
+    from gitlab_emulator.samples.sample import Sample
 
 NAME_COLUMNS = 30
 MIN_TEXT_COLUMNS = 30
@@ -18,8 +22,8 @@ def listing(columns: int | None) -> str:
     the next line.
     """
     return "\n\n".join(
-        "\n".join([event, *(line for name in names for line in _entry(name, columns))])
-        for event, names in _by_event().items()
+        "\n".join([event, *(line for sample in samples for line in _entry(sample, columns))])
+        for event, samples in by_event().items()
     )
 
 
@@ -29,15 +33,8 @@ def listing_as_json() -> str:
     return json.dumps(rows)
 
 
-def _by_event() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, sample in SAMPLES.items():
-        found.setdefault(sample.event, []).append(name)
-    return found
-
-
-def _entry(name: str, columns: int | None) -> list[str]:
-    text = SAMPLES[name].summary
+def _entry(sample: Sample, columns: int | None) -> list[str]:
+    name, text = sample.name, sample.summary
     if columns is None:
         return [f"  {name:<{NAME_COLUMNS}}  {text}"]
     indent = " " * (2 + NAME_COLUMNS + 2)

@@ -21,7 +21,7 @@ from gitlab_emulator.pages.hook_forms import shown
 from gitlab_emulator.pages.rendering import go_to
 from gitlab_emulator.project_scene import NoSampleDataError, body_of, project_scene
 from gitlab_emulator.samples.amend import amended
-from gitlab_emulator.samples.catalogue import GROUPS, SAMPLES
+from gitlab_emulator.samples.catalogue import SAMPLES, by_event
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitlab_emulator.hooks.hooks import Hooks
     from gitlab_emulator.pages.forms import Form
     from gitlab_emulator.pages.rendering import Pages
-    from gitlab_emulator.samples.catalogue import Sample
+    from gitlab_emulator.samples.sample import Sample
     from gitlab_emulator.state import Project, State
 
 SEND = "/admin/send"
@@ -57,8 +57,7 @@ class Sending:
         return self._pages.page(
             "send.html",
             request,
-            groups=GROUPS,
-            samples=SAMPLES,
+            samples=by_event(),
             chosen_sample=request.query_params.get("kind", "issue-open"),
             told=told(request),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
 from gitlab_emulator.samples.pushes import NO_COMMIT
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene, Setting
@@ -168,30 +169,62 @@ def _build(setting: Setting, job: Job) -> Json:
     }
 
 
-def pipeline_succeeded(scene: Scene) -> Json:
-    """The pipeline of the merge request's branch has passed."""
-    return pipeline_event(scene, _just_ended(scene, "success"))
+def _pipeline(scene: Scene, status: str) -> Json:
+    return pipeline_event(scene, _at(scene, status))
 
 
-def job_failed(scene: Scene) -> Json:
-    """A job on the merge request's branch has failed; a flat event, of the kind `build`."""
-    pipeline = _just_ended(scene, "failed", failure_reason="script_failure")
+def _job(scene: Scene, status: str) -> Json:
+    pipeline = _at(scene, status)
     return job_event(scene, pipeline, next(iter(pipeline.jobs.values())))
 
 
-def _just_ended(scene: Scene, status: str, failure_reason: str | None = None) -> Pipeline:
-    """The scene's pipeline with all its jobs come to that just now."""
-    started_at = scene.now - timedelta(seconds=RAN_S)
-    created_at = started_at - timedelta(seconds=WAITED_S)
+def _at(scene: Scene, status: str) -> Pipeline:
+    """Return the scene's pipeline, all of whose jobs have just got this status."""
+    finished_at = None if status in ("created", "running") else scene.now
+    started_at = None if status == "created" else scene.now
+    if finished_at:
+        started_at = finished_at - timedelta(seconds=RAN_S)
+    created_at = (started_at or scene.now) - timedelta(seconds=WAITED_S)
     jobs = {
         job.id: replace(
             job,
             status=status,
-            failure_reason=failure_reason,
+            failure_reason="script_failure" if status == "failed" else None,
             created_at=created_at,
             started_at=started_at,
-            finished_at=scene.now,
+            finished_at=finished_at,
         )
         for job in scene.pipeline.jobs.values()
     }
     return replace(scene.pipeline, created_at=created_at, updated_at=scene.now, jobs=jobs)
+
+
+PASSED = "The pipeline of the merge request's branch has passed."
+FAILED = "A job on the merge request's branch has failed; a flat event, of the kind `build`."
+PIPELINES = [
+    sample("pipeline", PASSED, _pipeline, "success"),
+    sample(
+        "pipeline-running",
+        "The pipeline of the merge request's branch starts to run.",
+        _pipeline,
+        "running",
+    ),
+    sample(
+        "pipeline-failed",
+        "The pipeline of the merge request's branch has failed, and so has its job.",
+        _pipeline,
+        "failed",
+    ),
+]
+JOBS = [
+    sample("job", FAILED, _job, "failed"),
+    sample(
+        "job-created",
+        "A job is created: it has neither started nor finished, and has no runner.",
+        _job,
+        "created",
+    ),
+    sample("job-success", "A job on the merge request's branch has passed.", _job, "success"),
+]
+BUILDS = [sample("build", FAILED, _job, "failed")]
+SERVICE = [sample("service-pipeline", PASSED, _pipeline, "success")]

@@ -5,31 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene
 
 DEPLOYMENT_ID = 9201
-
-
-def started(scene: Scene) -> Json:
-    """A deployment to the greenhouse starts."""
-    return _event(scene, "running")
-
-
-def succeeded(scene: Scene) -> Json:
-    """A deployment to the greenhouse succeeds."""
-    return _event(scene, "success")
-
-
-def failed(scene: Scene) -> Json:
-    """A deployment to the greenhouse fails."""
-    return _event(scene, "failed")
-
-
-def canceled(scene: Scene) -> Json:
-    """A deployment to the greenhouse is canceled."""
-    return _event(scene, "canceled")
 
 
 def _event(scene: Scene, status: str) -> Json:
@@ -53,3 +34,11 @@ def _event(scene: Scene, status: str) -> Json:
         "commit_title": commit["title"],
         "ref": scene.merge_request.source_branch,
     }
+
+
+SAMPLES = [
+    sample("deployment", "A deployment to the greenhouse succeeds.", _event, "success"),
+    sample("deployment-running", "A deployment to the greenhouse starts.", _event, "running"),
+    sample("deployment-failed", "A deployment to the greenhouse fails.", _event, "failed"),
+    sample("deployment-canceled", "A deployment to the greenhouse is canceled.", _event, "canceled"),
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import issues, merge_requests, notes, parts
+from gitlab_emulator.samples.sample import sample
 from gitlab_emulator.state import Award, Issue
 
 if TYPE_CHECKING:
@@ -44,26 +45,26 @@ def event(act: Act, award: Award, action: str, on: Noteable, note: Note | None =
     }
 
 
-def awarded(scene: Scene) -> Json:
-    """The maintainer reacts to the issue."""
-    return _reacted(scene, "award", scene.issue)
-
-
-def revoked(scene: Scene) -> Json:
-    """The maintainer takes the reaction back."""
-    return _reacted(scene, "revoke", scene.issue)
-
-
-def awarded_to_merge_request(scene: Scene) -> Json:
-    """The maintainer reacts to the merge request."""
-    return _reacted(scene, "award", scene.merge_request)
-
-
-def awarded_to_note(scene: Scene) -> Json:
-    """The maintainer reacts to a comment on the issue: both come along."""
-    return _reacted(scene, "award", scene.issue, scene.newest_note(scene.issue))
-
-
 def _reacted(scene: Scene, action: str, on: Noteable, note: Note | None = None) -> Json:
     award = Award(id=AWARD_ID, name="seedling", user_id=scene.maintainer.id, created_at=scene.now)
     return event(scene.by(scene.maintainer), award, action, on, note)
+
+
+def _to_issue(scene: Scene, action: str) -> Json:
+    return _reacted(scene, action, scene.issue)
+
+
+SAMPLES = [
+    sample("emoji-award", "The maintainer reacts to the issue.", _to_issue, "award"),
+    sample("emoji-revoke", "The maintainer takes the reaction back.", _to_issue, "revoke"),
+    sample(
+        "emoji-award-merge-request",
+        "The maintainer reacts to the merge request.",
+        lambda scene: _reacted(scene, "award", scene.merge_request),
+    ),
+    sample(
+        "emoji-award-note",
+        "The maintainer reacts to a comment on the issue: both are in the body.",
+        lambda scene: _reacted(scene, "award", scene.issue, scene.newest_note(scene.issue)),
+    ),
+]

@@ -5,21 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene
 
 FLAG_ID = 9301
-
-
-def turned_on(scene: Scene) -> Json:
-    """The maintainer turns a feature flag on."""
-    return _event(scene, active=True)
-
-
-def turned_off(scene: Scene) -> Json:
-    """The maintainer turns a feature flag off."""
-    return _event(scene, active=False)
 
 
 def _event(scene: Scene, *, active: bool) -> Json:
@@ -35,3 +26,9 @@ def _event(scene: Scene, *, active: bool) -> Json:
             "active": active,
         },
     }
+
+
+SAMPLES = [
+    sample("feature-flag-on", "The maintainer turns a feature flag on.", _event, active=True),
+    sample("feature-flag-off", "The maintainer turns a feature flag off.", _event, active=False),
+]

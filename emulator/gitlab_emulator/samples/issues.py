@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Act, Json, Scene, Setting
@@ -99,18 +100,13 @@ def _tracked(setting: Setting, issue: Issue) -> Json:
 
 
 def opened(scene: Scene) -> Json:
-    """The reporter opens the issue."""
+    """Return the event of its opening."""
     new = replace(scene.issue, state="opened", closed_at=None, updated_at=scene.issue.created_at)
     return event(scene.by(scene.reporter), new, "open")
 
 
-def opened_confidentially(scene: Scene) -> Json:
-    """The reporter opens it for members only: another header, another event_type."""
-    return event(scene.by(scene.reporter), replace(scene.issue, confidential=True), "open")
-
-
 def updated(scene: Scene) -> Json:
-    """The maintainer edits the title."""
+    """Return the event of an edited title."""
     who, now = scene.maintainer, scene.now
     before = replace(scene.issue, title="Lamp always on")
     after = replace(scene.issue, updated_at=now, last_edited_at=now, last_edited_by_id=who.id)
@@ -118,14 +114,47 @@ def updated(scene: Scene) -> Json:
 
 
 def closed(scene: Scene) -> Json:
-    """The maintainer closes it."""
+    """Return the event of its closing."""
     before = replace(scene.issue, state="opened", closed_at=None)
     after = replace(scene.issue, state="closed", closed_at=scene.now, updated_at=scene.now)
     return event(scene.by(scene.maintainer), after, "close", before=before)
 
 
-def reopened(scene: Scene) -> Json:
-    """The reporter opens it again."""
+def _reopened(scene: Scene) -> Json:
     before = replace(scene.issue, state="closed", closed_at=scene.now - timedelta(minutes=5))
     after = replace(scene.issue, state="opened", closed_at=None, updated_at=scene.now)
     return event(scene.by(scene.reporter), after, "reopen", before=before)
+
+
+def _opened_confidentially(scene: Scene) -> Json:
+    return event(scene.by(scene.reporter), replace(scene.issue, confidential=True), "open")
+
+
+def _by_template(scene: Scene) -> Json:
+    return {
+        "text": f"{scene.reporter.name} opened: {scene.issue.title}",
+        "link": attributes(scene, scene.issue)["url"],
+    }
+
+
+ISSUES = [
+    sample("issue-open", "The reporter opens the issue.", opened),
+    sample("issue-update", "The maintainer edits the title.", updated),
+    sample("issue-close", "The maintainer closes it.", closed),
+    sample("issue-reopen", "The reporter reopens it.", _reopened),
+]
+CONFIDENTIAL = [
+    sample(
+        "confidential-issue-open",
+        "The reporter opens it for members only: another header, another event_type.",
+        _opened_confidentially,
+    ),
+]
+# https://docs.gitlab.com/user/project/integrations/webhooks/ , "Custom webhook template"
+CUSTOM_TEMPLATE = [
+    sample(
+        "custom-template",
+        "A custom template made of the opened issue's fields: no object_kind, no project.",
+        _by_template,
+    ),
+]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Act, Json, Scene, Setting
@@ -134,27 +135,20 @@ def _tracked(setting: Setting, item: MergeRequest) -> Json:
 
 
 def opened(scene: Scene) -> Json:
-    """The maintainer opens it; GitLab is still finding out whether it can be merged."""
+    """Return the event of its opening."""
     new = replace(scene.merge_request, state="opened", updated_at=scene.merge_request.created_at)
     return event(scene.by(scene.maintainer), new, "open")
 
 
 def updated(scene: Scene) -> Json:
-    """A commit is pushed to the source branch: an update with `oldrev`."""
+    """Return the event of a push to its source branch."""
     after = replace(scene.merge_request, updated_at=scene.now)
     body = event(scene.by(scene.maintainer), after, "update", oldrev=scene.commit.parent_sha)
     before, now = parts.utc(scene.merge_request.updated_at), parts.utc(scene.now)
     return {**body, "changes": {"updated_at": {"previous": before, "current": now}}}
 
 
-def approved(scene: Scene) -> Json:
-    """The reporter approves, and that suffices."""
-    after = replace(scene.merge_request, updated_at=scene.now, approved_by_ids=[scene.reporter.id])
-    return event(scene.by(scene.reporter), after, "approved")
-
-
-def merged(scene: Scene) -> Json:
-    """The maintainer merges it."""
+def _merged(scene: Scene) -> Json:
     before = replace(scene.merge_request, state="opened")
     after = replace(
         scene.merge_request,
@@ -165,3 +159,99 @@ def merged(scene: Scene) -> Json:
         merge_commit_sha=scene.commit.sha,
     )
     return event(scene.by(scene.maintainer), after, "merge", before=before)
+
+
+def _closed(scene: Scene) -> Json:
+    before = replace(scene.merge_request, state="opened")
+    after = replace(before, state="closed", updated_at=scene.now, closed_at=scene.now)
+    return _by_maintainer(scene, "close", before, after)
+
+
+def _reopened(scene: Scene) -> Json:
+    before = replace(scene.merge_request, state="closed")
+    after = replace(before, state="opened", updated_at=scene.now)
+    return _by_maintainer(scene, "reopen", before, after)
+
+
+def _reset(scene: Scene) -> Json:
+    found = _of_reporter(scene, "unapproval", approved=False)
+    found["object_attributes"].update(system=True, system_action="approvals_reset_on_push")
+    return {**found, "user": parts.user(scene.maintainer)}
+
+
+def _made_ready(scene: Scene) -> Json:
+    before = replace(scene.merge_request, title=f"Draft: {scene.merge_request.title}")
+    after = replace(scene.merge_request, updated_at=scene.now)
+    return _by_maintainer(scene, "update", before, after)
+
+
+def _review_requested(scene: Scene) -> Json:
+    before = scene.merge_request
+    after = replace(before, reviewer_ids=[scene.reporter.id], updated_at=scene.now)
+    return _by_maintainer(scene, "update", before, after)
+
+
+def _by_maintainer(scene: Scene, action: str, before: MergeRequest, after: MergeRequest) -> Json:
+    return event(scene.by(scene.maintainer), after, action, before=before)
+
+
+def _of_reporter(scene: Scene, action: str, *, approved: bool) -> Json:
+    ids = [scene.reporter.id] if approved else []
+    after = replace(scene.merge_request, updated_at=scene.now, approved_by_ids=ids)
+    return event(scene.by(scene.reporter), after, action)
+
+
+PUSHED_TO = "A commit is pushed to the source branch: an update with `oldrev`."
+SAMPLES = [
+    sample(
+        "merge-request-open",
+        "The maintainer opens it; GitLab is still finding out whether it can be merged.",
+        opened,
+    ),
+    sample("merge-request-update", PUSHED_TO, updated),
+    sample(
+        "merge-request-ready",
+        "The maintainer marks a draft as ready: an update without `oldrev`.",
+        _made_ready,
+    ),
+    sample(
+        "merge-request-review-request", "The maintainer asks the reporter for a review.", _review_requested
+    ),
+    sample(
+        "merge-request-approval",
+        "The reporter approves, but more approvals are needed; `approved` comes with the last of them.",
+        _of_reporter,
+        "approval",
+        approved=True,
+    ),
+    sample(
+        "merge-request-approved",
+        "The reporter approves, and that suffices.",
+        _of_reporter,
+        "approved",
+        approved=True,
+    ),
+    sample(
+        "merge-request-unapproval",
+        "The reporter takes back an approval, and it was not fully approved before.",
+        _of_reporter,
+        "unapproval",
+        approved=False,
+    ),
+    sample(
+        "merge-request-unapproved",
+        "The reporter takes back an approval that it needs.",
+        _of_reporter,
+        "unapproved",
+        approved=False,
+    ),
+    sample(
+        "merge-request-approvals-reset",
+        "GitLab takes back the approvals after a push: system is true, system_action says why.",
+        _reset,
+    ),
+    sample("merge-request-close", "The maintainer closes it without merging.", _closed),
+    sample("merge-request-reopen", "The maintainer reopens it.", _reopened),
+    sample("merge-request-merge", "The maintainer merges it.", _merged),
+]
+SERVICE = [sample("service-merge-request", PUSHED_TO, updated)]

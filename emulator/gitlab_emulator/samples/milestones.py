@@ -6,31 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene
 
 MILESTONE_ID, MILESTONE_IID = 81, 2
-
-
-def created(scene: Scene) -> Json:
-    """The maintainer makes a milestone."""
-    return _event(scene, "create", state="active")
-
-
-def closed(scene: Scene) -> Json:
-    """The maintainer closes the milestone."""
-    return _event(scene, "close", state="closed")
-
-
-def reopened(scene: Scene) -> Json:
-    """The maintainer opens the milestone again."""
-    return _event(scene, "reopen", state="active")
-
-
-def deleted(scene: Scene) -> Json:
-    """The maintainer deletes the milestone."""
-    return _event(scene, "delete", state="active")
 
 
 def _event(scene: Scene, action: str, *, state: str) -> Json:
@@ -54,3 +35,11 @@ def _event(scene: Scene, action: str, *, state: str) -> Json:
         },
         "action": action,
     }
+
+
+SAMPLES = [
+    sample("milestone-create", "The maintainer creates a milestone.", _event, "create", state="active"),
+    sample("milestone-close", "The maintainer closes the milestone.", _event, "close", state="closed"),
+    sample("milestone-reopen", "The maintainer reopens the milestone.", _event, "reopen", state="active"),
+    sample("milestone-delete", "The maintainer deletes the milestone.", _event, "delete", state="active"),
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Act, Json, Scene
@@ -63,3 +64,46 @@ def tag_pushed(scene: Scene) -> Json:
 def _one_commit(scene: Scene, ref: str, *, before: str) -> Json:
     act = scene.by(scene.maintainer)
     return event(act, ref=ref, before=before, after=scene.commit.sha, commits=[scene.commit])
+
+
+def _branch_created(scene: Scene) -> Json:
+    return {**pushed(scene), "before": NO_COMMIT, "commits": [], "total_commits_count": 0}
+
+
+def _branch_deleted(scene: Scene) -> Json:
+    return {**pushed(scene), **_gone(scene)}
+
+
+def _tag_deleted(scene: Scene) -> Json:
+    return {**tag_pushed(scene), **_gone(scene)}
+
+
+def _gone(scene: Scene) -> Json:
+    return {
+        "before": scene.commit.sha,
+        "after": NO_COMMIT,
+        "checkout_sha": None,
+        "commits": [],
+        "total_commits_count": 0,
+    }
+
+
+PUSHED = "The maintainer pushes one commit to the merge request's source branch."
+PUSHES = [
+    sample("push", PUSHED, pushed),
+    sample(
+        "push-branch-create",
+        "A branch is pushed for the first time: `before` is all zeros, and there are no commits.",
+        _branch_created,
+    ),
+    sample(
+        "push-branch-delete",
+        "A branch is deleted: `after` is all zeros, and there is no checkout_sha.",
+        _branch_deleted,
+    ),
+]
+TAG_PUSHES = [
+    sample("tag-push", "The maintainer pushes a new tag.", tag_pushed),
+    sample("tag-push-delete", "A tag is deleted: `after` is all zeros.", _tag_deleted),
+]
+SERVICE = [sample("service-push", PUSHED, pushed)]

@@ -7,30 +7,15 @@ from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
 from gitlab_emulator.samples.pushes import TAG
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gitlab_emulator.samples.scene import Json, Scene
+DESCRIPTIONS = {"update": "No more false alarms, from either tank."}
 
 
-def created(scene: Scene) -> Json:
-    """The maintainer releases the tag."""
-    return _event(scene, "create", released_at=scene.now)
-
-
-def updated(scene: Scene) -> Json:
-    """The maintainer edits the release's description."""
-    event = _event(scene, "update", released_at=scene.now - timedelta(days=1))
-    return {**event, "description": "No more false alarms, from either tank."}
-
-
-def deleted(scene: Scene) -> Json:
-    """The maintainer deletes the release; the tag stays."""
-    return _event(scene, "delete", released_at=scene.now - timedelta(days=1))
-
-
-def _event(scene: Scene, action: str, *, released_at: datetime) -> Json:
+def _event(scene: Scene, action: str) -> Json:
+    released_at = scene.now if action == "create" else scene.now - timedelta(days=1)
     archives = [
         {"format": ending, "url": parts.url(scene, f"/-/archive/{TAG}/{scene.project.path}-{TAG}.{ending}")}
         for ending in ("zip", "tar.gz")
@@ -41,7 +26,7 @@ def _event(scene: Scene, action: str, *, released_at: datetime) -> Json:
         "action": action,
         "name": "Steadier floats",
         "tag": TAG,
-        "description": "No more false alarms from the east tank.",
+        "description": DESCRIPTIONS.get(action, "No more false alarms from the east tank."),
         "created_at": parts.utc(released_at),
         "released_at": parts.utc(released_at),
         "project": parts.project_with_old_names(scene),
@@ -49,3 +34,10 @@ def _event(scene: Scene, action: str, *, released_at: datetime) -> Json:
         "assets": {"count": len(archives), "links": [], "sources": archives},
         "commit": parts.commit(scene, scene.commit),
     }
+
+
+SAMPLES = [
+    sample("release", "The maintainer releases the tag.", _event, "create"),
+    sample("release-update", "The maintainer edits the release's description.", _event, "update"),
+    sample("release-delete", "The maintainer deletes the release; the tag stays.", _event, "delete"),
+]

@@ -9,76 +9,24 @@ from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import merge_requests, parts, places, pushes
 from gitlab_emulator.samples.groups import change
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitlab_emulator.samples.sample import Sample
     from gitlab_emulator.samples.scene import Json, Scene
 
-OLD_PATH = "sprinkler"
+
+def samples_of(build: Callable[[Scene, str], Json], **summaries: str) -> list[Sample]:
+    """Return the samples of events by their event_name, which `build` makes the body of."""
+    return [
+        sample(f"system-{event_name.replace('_', '-')}", summary, build, event_name)
+        for event_name, summary in summaries.items()
+    ]
 
 
-def group_created(scene: Scene) -> Json:
-    """A group is made."""
-    return _group(scene, "group_create", new=True)
-
-
-def group_destroyed(scene: Scene) -> Json:
-    """A group is deleted."""
-    return _group(scene, "group_destroy")
-
-
-def group_renamed(scene: Scene) -> Json:
-    """A group gets another path."""
-    return {
-        **_group(scene, "group_rename"),
-        "old_path": "hothouse",
-        "old_full_path": "hothouse",
-    }
-
-
-def project_created(scene: Scene) -> Json:
-    """A project is made."""
-    return _project(scene, "project_create", new=True)
-
-
-def project_destroyed(scene: Scene) -> Json:
-    """A project is deleted."""
-    return _project(scene, "project_destroy")
-
-
-def project_updated(scene: Scene) -> Json:
-    """A project is changed, but for its path."""
-    return _project(scene, "project_update")
-
-
-def project_renamed(scene: Scene) -> Json:
-    """A project gets another path."""
-    old_path = f"{scene.project.namespace_path}/{OLD_PATH}"
-    return {**_project(scene, "project_rename"), "old_path_with_namespace": old_path}
-
-
-def project_transferred(scene: Scene) -> Json:
-    """A project moves to another group."""
-    old_path = f"hothouse/{scene.project.path}"
-    return {**_project(scene, "project_transfer"), "old_path_with_namespace": old_path}
-
-
-def pushed(scene: Scene) -> Json:
-    """The maintainer pushes: as a project's hook tells it, but without the commits."""
-    return {**pushes.pushed(scene), "commits": []}
-
-
-def tag_pushed(scene: Scene) -> Json:
-    """The maintainer pushes a tag."""
-    return {**pushes.tag_pushed(scene), "commits": []}
-
-
-def merge_request_opened(scene: Scene) -> Json:
-    """A merge request is opened: as a project's hook tells it, without event_name."""
-    return merge_requests.opened(scene)
-
-
-def repository_updated(scene: Scene) -> Json:
-    """A repository is pushed to: once for a push, however many branches and tags it moves."""
+def _repository_updated(scene: Scene) -> Json:
     push = pushes.pushed(scene)
     moved = {"before": push["before"], "after": push["after"], "ref": push["ref"]}
     return {
@@ -91,9 +39,54 @@ def repository_updated(scene: Scene) -> Json:
     }
 
 
-def _group(scene: Scene, event_name: str, *, new: bool = False) -> Json:
-    return places.group_for_system(change(scene, event_name, new=new), scene.group)
+def _group(scene: Scene, event_name: str) -> Json:
+    old = {"old_path": "hothouse", "old_full_path": "hothouse"} if event_name == "group_rename" else {}
+    return {**places.group_for_system(change(scene, event_name), scene.group), **old}
 
 
-def _project(scene: Scene, event_name: str, *, new: bool = False) -> Json:
-    return places.project_for_system(change(scene, event_name, new=new), scene.project, scene.maintainer)
+def _project(scene: Scene, event_name: str) -> Json:
+    project = scene.project
+    old_paths = {
+        "project_rename": f"{project.namespace_path}/sprinkler",
+        "project_transfer": f"hothouse/{project.path}",
+    }
+    old = {"old_path_with_namespace": old_paths[event_name]} if event_name in old_paths else {}
+    return {**places.project_for_system(change(scene, event_name), project, scene.maintainer), **old}
+
+
+def _pushed(scene: Scene) -> Json:
+    return {**pushes.pushed(scene), "commits": []}
+
+
+def _tag_pushed(scene: Scene) -> Json:
+    return {**pushes.tag_pushed(scene), "commits": []}
+
+
+SAMPLES = [
+    sample("system-push", "The maintainer pushes: as a project's hook reports it, without commits.", _pushed),
+    sample("system-tag-push", "The maintainer pushes a tag.", _tag_pushed),
+    sample(
+        "system-merge-request",
+        "A merge request is opened: as a project's hook reports it, without event_name.",
+        merge_requests.opened,
+    ),
+    sample(
+        "system-repository-update",
+        "A repository is pushed to: one event per push, however many branches and tags it moves.",
+        _repository_updated,
+    ),
+    *samples_of(
+        _project,
+        project_create="A project is created.",
+        project_destroy="A project is deleted.",
+        project_rename="A project gets another path.",
+        project_transfer="A project moves to another group.",
+        project_update="A project is changed, but not its path.",
+    ),
+    *samples_of(
+        _group,
+        group_create="A group is created.",
+        group_destroy="A group is deleted.",
+        group_rename="A group gets another path.",
+    ),
+]

@@ -6,38 +6,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitlab_emulator.samples.scene import Json, Scene
+
+    Owner = Callable[[Scene], Json]
 
 ACCESS_TOKEN_ID, DEPLOY_TOKEN_ID = 91, 92
 LEFT, LIVED = timedelta(days=7), timedelta(days=83)
 
 
-def access_token_of_project(scene: Scene) -> Json:
-    """The project's access token expires in a week."""
-    return _access_token(scene, {"project": parts.project_with_old_names(scene)})
-
-
-def access_token_of_group(scene: Scene) -> Json:
-    """The group's access token expires in a week: there is a group and no project."""
-    return _access_token(scene, {"group": _group(scene)})
-
-
-def deploy_token_of_project(scene: Scene) -> Json:
-    """The project's deploy token expires in a week."""
-    return _deploy_token(scene, {"project": parts.project_with_old_names(scene)}, kind="project_type")
-
-
-def deploy_token_of_group(scene: Scene) -> Json:
-    """The group's deploy token expires in a week: there is a group and no project."""
-    return _deploy_token(scene, {"group": _group(scene)}, kind="group_type")
-
-
-def _access_token(scene: Scene, owner: Json) -> Json:
+def _access_token(scene: Scene, owner: Owner) -> Json:
     return {
         "object_kind": "access_token",
-        **owner,
+        **owner(scene),
         "object_attributes": {
             "user_id": scene.state.bot_id,
             "created_at": parts.utc(scene.now - LIVED),
@@ -50,27 +35,53 @@ def _access_token(scene: Scene, owner: Json) -> Json:
     }
 
 
-def _deploy_token(scene: Scene, owner: Json, *, kind: str) -> Json:
+def _deploy_token(scene: Scene, owner: Owner) -> Json:
     return {
         "object_kind": "deploy_token",
-        **owner,
+        **owner(scene),
         "object_attributes": {
             "id": DEPLOY_TOKEN_ID,
             "name": "pump controller",
             "expires_at": parts.utc(scene.now + LEFT),
             "created_at": parts.utc(scene.now - LIVED),
             "revoked": False,
-            "deploy_token_type": kind,
+            "deploy_token_type": "project_type" if owner is _of_project else "group_type",
         },
         "event_name": "expiring_deploy_token",
     }
 
 
-def _group(scene: Scene) -> Json:
+def _of_project(scene: Scene) -> Json:
+    return {"project": parts.project_with_old_names(scene)}
+
+
+def _of_group(scene: Scene) -> Json:
     group = scene.group
     return {
-        "group_id": group.id,
-        "group_name": group.name,
-        "group_path": group.path,
-        "full_path": group.full_path,
+        "group": {
+            "group_id": group.id,
+            "group_name": group.name,
+            "group_path": group.path,
+            "full_path": group.full_path,
+        }
     }
+
+
+ACCESS_TOKENS = [
+    sample("access-token", "The project's access token expires in a week.", _access_token, _of_project),
+    sample(
+        "access-token-group",
+        "The group's access token expires in a week: there is a group and no project.",
+        _access_token,
+        _of_group,
+    ),
+]
+DEPLOY_TOKENS = [
+    sample("deploy-token", "The project's deploy token expires in a week.", _deploy_token, _of_project),
+    sample(
+        "deploy-token-group",
+        "The group's deploy token expires in a week: there is a group and no project.",
+        _deploy_token,
+        _of_group,
+    ),
+]

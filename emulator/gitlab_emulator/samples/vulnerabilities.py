@@ -6,26 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import issues, parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene
 
 VULNERABILITY_ID = 9501
-
-
-def detected(scene: Scene) -> Json:
-    """A scan finds a vulnerability."""
-    return _event(scene, "detected")
-
-
-def confirmed(scene: Scene) -> Json:
-    """The maintainer confirms it, and an issue is linked to it."""
-    return _event(scene, "confirmed", confirmed_by_id=scene.maintainer.id, issues=[_issue(scene)])
-
-
-def resolved(scene: Scene) -> Json:
-    """The maintainer marks it as resolved."""
-    return _event(scene, "resolved", resolved_by_id=scene.maintainer.id)
 
 
 def _event(scene: Scene, state: str, **changed: object) -> Json:
@@ -75,3 +61,22 @@ def _issue(scene: Scene) -> Json:
         "created_at": parts.iso(scene.issue.created_at),
         "updated_at": parts.iso(scene.now),
     }
+
+
+def _detected(scene: Scene) -> Json:
+    return _event(scene, "detected")
+
+
+def _confirmed(scene: Scene) -> Json:
+    return _event(scene, "confirmed", confirmed_by_id=scene.maintainer.id, issues=[_issue(scene)])
+
+
+def _resolved(scene: Scene) -> Json:
+    return _event(scene, "resolved", resolved_by_id=scene.maintainer.id)
+
+
+SAMPLES = [
+    sample("vulnerability-detected", "A scan finds a vulnerability.", _detected),
+    sample("vulnerability-confirmed", "The maintainer confirms it and links an issue to it.", _confirmed),
+    sample("vulnerability-resolved", "The maintainer marks it as resolved.", _resolved),
+]

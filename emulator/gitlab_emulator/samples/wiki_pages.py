@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import parts
+from gitlab_emulator.samples.sample import sample
 from gitlab_emulator.state import sha_of
 
 if TYPE_CHECKING:
@@ -13,22 +14,7 @@ if TYPE_CHECKING:
 TITLE, SLUG = "Which tank is which", "Which-tank-is-which"
 
 
-def created(scene: Scene) -> Json:
-    """The maintainer writes a wiki page."""
-    return _event(scene, "create", message=f"Create {TITLE}")
-
-
-def updated(scene: Scene) -> Json:
-    """The maintainer edits the wiki page."""
-    return _event(scene, "update", message="Name the valves as well")
-
-
-def deleted(scene: Scene) -> Json:
-    """The maintainer deletes the wiki page."""
-    return _event(scene, "delete", message=f"Delete {TITLE}")
-
-
-def _event(scene: Scene, action: str, *, message: str) -> Json:
+def _event(scene: Scene, action: str, message: str) -> Json:
     project = parts.project_with_old_names(scene)
     version = sha_of(f"{SLUG} {action}")
     wiki = parts.url(scene, "/-/wikis")
@@ -55,3 +41,10 @@ def _event(scene: Scene, action: str, *, message: str) -> Json:
             "version_id": version,
         },
     }
+
+
+SAMPLES = [
+    sample("wiki-page-create", "The maintainer writes a wiki page.", _event, "create", f"Create {TITLE}"),
+    sample("wiki-page-update", "The maintainer edits the wiki page.", _event, "update", "Name the valves"),
+    sample("wiki-page-delete", "The maintainer deletes the wiki page.", _event, "delete", f"Delete {TITLE}"),
+]

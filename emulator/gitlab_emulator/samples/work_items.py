@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.samples import issues, parts
+from gitlab_emulator.samples.sample import sample
 
 if TYPE_CHECKING:
     from gitlab_emulator.samples.scene import Json, Scene
@@ -20,23 +21,19 @@ INCIDENT_ID, INCIDENT_IID = 46, 6
 EPIC_ID, EPIC_IID = 47, 3
 
 
-def task_opened(scene: Scene) -> Json:
-    """A task is opened: object_kind is work_item, not issue."""
+def _task_opened(scene: Scene) -> Json:
     return _task(scene, issues.opened(scene))
 
 
-def task_closed(scene: Scene) -> Json:
-    """A task is closed."""
+def _task_closed(scene: Scene) -> Json:
     return _task(scene, issues.closed(scene))
 
 
-def confidential_task_opened(scene: Scene) -> Json:
-    """A task is opened for members only: event_type is confidential_work_item."""
+def _confidential_task_opened(scene: Scene) -> Json:
     return _task(scene, issues.opened(_confidential(scene)))
 
 
-def incident_opened(scene: Scene) -> Json:
-    """An incident is opened: severity and escalation_status tell how bad it is."""
+def _incident_opened(scene: Scene) -> Json:
     event = _work_item(
         issues.opened(scene),
         type="Incident",
@@ -50,8 +47,7 @@ def incident_opened(scene: Scene) -> Json:
     return event
 
 
-def epic_opened(scene: Scene) -> Json:
-    """An epic is opened: it belongs to the group, so project and repository are null."""
+def _epic_opened(scene: Scene) -> Json:
     event = _work_item(
         issues.opened(scene),
         type="Epic",
@@ -65,13 +61,11 @@ def epic_opened(scene: Scene) -> Json:
     return {**event, "project": None, "repository": None}
 
 
-def issue_closed_confidentially(scene: Scene) -> Json:
-    """The maintainer closes a confidential issue."""
+def _confidential_issue_closed(scene: Scene) -> Json:
     return issues.closed(_confidential(scene))
 
 
-def issue_updated_confidentially(scene: Scene) -> Json:
-    """The maintainer edits a confidential issue's title."""
+def _confidential_issue_updated(scene: Scene) -> Json:
     return issues.updated(_confidential(scene))
 
 
@@ -103,3 +97,36 @@ def _work_item(event: Json, **attributes: object) -> Json:
             change["current"] = attributes[name]
     event["changes"].pop("project_id", None)
     return event
+
+
+WORK_ITEMS = [
+    sample("task-open", "A task is opened: object_kind is work_item, not issue.", _task_opened),
+    sample("task-close", "A task is closed.", _task_closed),
+    sample(
+        "incident-open",
+        "An incident is opened, with its severity and escalation_status.",
+        _incident_opened,
+    ),
+    sample(
+        "epic-open",
+        "An epic is opened: it belongs to the group, so project and repository are null.",
+        _epic_opened,
+    ),
+]
+CONFIDENTIAL = [
+    sample(
+        "confidential-issue-update",
+        "The maintainer edits a confidential issue's title.",
+        _confidential_issue_updated,
+    ),
+    sample(
+        "confidential-issue-close",
+        "The maintainer closes a confidential issue.",
+        _confidential_issue_closed,
+    ),
+    sample(
+        "confidential-task-open",
+        "A task is opened for members only: event_type is confidential_work_item.",
+        _confidential_task_opened,
+    ),
+]
