@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.redis.client import close, open_redis, stop
 from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
@@ -54,7 +54,7 @@ def create_app(
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     ledger = Ledger(
         redis,
-        Names(prefix=settings.prefix),
+        LedgerKeys(prefix=settings.prefix),
         min_replicas=settings.min_replicas,
         replicas_timeout_s=settings.redis_timeout_s / 2,
         accept_timeout_s=settings.redis_timeout_s,

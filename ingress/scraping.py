@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import spool_families
 from ingress.siblings import Siblings, shared_directory
@@ -28,7 +28,7 @@ class Scraping:
         self._metrics = metrics
         self._spool = spool
         self._ledger = LedgerFigures(
-            settings.redis_url, Names(prefix=settings.prefix), timeout_s=settings.redis_timeout_s
+            settings.redis_url, LedgerKeys(prefix=settings.prefix), timeout_s=settings.redis_timeout_s
         )
         self._siblings: Siblings | None = None
 

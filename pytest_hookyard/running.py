@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from gitlab_emulator.hooks.request import Secrets
 
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.query import Filter
 from hookyard.ledger.reader import Listing
@@ -52,7 +52,7 @@ class RunningHookyard:
         )
         self._stage = stage
         self._router = router
-        self._names = Names(prefix=settings.prefix)
+        self._keys = LedgerKeys(prefix=settings.prefix)
 
     def __enter__(self) -> Self:
         """Start both."""
@@ -103,7 +103,7 @@ class RunningHookyard:
         """
         since = time.monotonic()
         async with self._redis.pubsub() as changes:
-            await changes.psubscribe(f"__keyspace@*__:{self._names.delivery(delivery_id)}")
+            await changes.psubscribe(f"__keyspace@*__:{self._keys.delivery(delivery_id)}")
             while True:
                 record = await self._listing.get(delivery_id)
                 if record is None:
@@ -144,8 +144,8 @@ class RunningHookyard:
 
     async def _open(self) -> None:
         self._redis = open_redis(self.settings.redis_url, timeout_s=PATIENCE_S)
-        self._ledger = Ledger(self._redis, self._names)
-        self._listing = Listing(self._redis, self._names)
+        self._ledger = Ledger(self._redis, self._keys)
+        self._listing = Listing(self._redis, self._keys)
         await self._stage.ingress.put(create_app(self.settings))
 
     async def _close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 
 UNFINISHED = {"queued", "running", "retrying"}
 DONE = {"succeeded", "ignored"}
@@ -15,15 +15,15 @@ _EXPIRING = (
 
 
 def audit(  # noqa: C901 - one check after the other
-    client: Any, names: Names | None = None
+    client: Any, keys: LedgerKeys | None = None
 ) -> list[str]:
     """Return everything that is wrong with the ledger in *client*, one line each."""
-    names = names or Names()
-    keys = {key.decode() for key in client.scan_iter(count=1000)}
+    keys = keys or LedgerKeys()
+    stored = {key.decode() for key in client.scan_iter(count=1000)}
     faults: list[str] = []
     states = {}
-    for key in [key for key in keys if key.startswith(names.deliveries)]:
-        states[key.removeprefix(names.deliveries)] = (client.hget(key, "state") or b"").decode()
+    for key in [key for key in stored if key.startswith(keys.deliveries)]:
+        states[key.removeprefix(keys.deliveries)] = (client.hget(key, "state") or b"").decode()
 
     def members(key: str) -> set[str]:
         return {member.decode() for member in client.zrange(key, 0, -1)}
@@ -33,31 +33,35 @@ def audit(  # noqa: C901 - one check after the other
         faults.extend(f"{what}: {one} is missing" for one in sorted(expected - found))
 
     unfinished = {one for one, state in states.items() if state in UNFINISHED}
-    queued = members(names.queue)
-    same(names.received, members(names.received), set(states))
-    same(names.queue, {one for one in queued if not one.startswith("cron:")}, unfinished)
-    same(names.failed, members(names.failed), {one for one, state in states.items() if state == "failed"})
-    same(names.done, members(names.done), {one for one, state in states.items() if state in DONE})
+    queued = members(keys.queue)
+    same(keys.received, members(keys.received), set(states))
+    same(keys.queue, {one for one in queued if not one.startswith("cron:")}, unfinished)
+    same(keys.failed, members(keys.failed), {one for one, state in states.items() if state == "failed"})
+    same(keys.done, members(keys.done), {one for one, state in states.items() if state in DONE})
     same(
         "arq:job",
-        {key.removeprefix("arq:job:") for key in keys if key.startswith("arq:job:") and ":cron:" not in key},
+        {
+            key.removeprefix("arq:job:")
+            for key in stored
+            if key.startswith("arq:job:") and ":cron:" not in key
+        },
         unfinished,
     )
-    for key in keys:
+    for key in stored:
         if key.startswith("arq:in-progress:") and ":cron:" not in key:
             one = key.removeprefix("arq:in-progress:")
             if states.get(one) != "running":
                 faults.append(f"{key} is left behind: the delivery is {states.get(one, 'gone')}")
-    counted = {state.decode(): int(count) for state, count in client.hgetall(names.states).items()}
+    counted = {state.decode(): int(count) for state, count in client.hgetall(keys.states).items()}
     for state in {*counted, *states.values()}:
         real = sum(1 for one in states.values() if one == state)
         if counted.get(state, 0) != real:
-            faults.append(f"{names.states}: {counted.get(state, 0)} {state}, but there are {real}")
-    if client.llen(names.wake) > 1:
-        faults.append(f"{names.wake} holds {client.llen(names.wake)} tokens")
-    known = {names.queue, names.received, names.failed, names.done, names.states, names.wake}
-    for key in keys - known:
-        if key.startswith((names.deliveries, "arq:job:")):
+            faults.append(f"{keys.states}: {counted.get(state, 0)} {state}, but there are {real}")
+    if client.llen(keys.wake) > 1:
+        faults.append(f"{keys.wake} holds {client.llen(keys.wake)} tokens")
+    known = {keys.queue, keys.received, keys.failed, keys.done, keys.states, keys.wake}
+    for key in stored - known:
+        if key.startswith((keys.deliveries, "arq:job:")):
             continue
         if not key.startswith(_EXPIRING) and ":cron:" not in key:
             faults.append(f"{key} is not a key of ours")

@@ -110,7 +110,7 @@ async def ledger(client):
 @pytest.fixture
 async def listing(ledger):
     """What operators read of it."""
-    return Listing(ledger.redis, ledger.names)
+    return Listing(ledger.redis, ledger.keys)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import ANSWERS, IngressMetrics, spool_families
 from ingress.spool_file import Depth
@@ -25,7 +25,7 @@ ALERTS = ROOT / "deploy" / "alerts.yml"
 @pytest.fixture
 def exposed(redis_url):
     """Every metric that a process shows, with its labels, where everything there is to show is shown."""
-    ledger = LedgerFigures(redis_url, Names(), timeout_s=5)
+    ledger = LedgerFigures(redis_url, LedgerKeys(), timeout_s=5)
     ingress, worker = IngressMetrics(), WorkerMetrics(slots=1)
     worker.handler("bot:handler").ran("succeeded", 0.1)
     worker.gitlab.called("GET", 200, 0.1, {"ratelimit-limit": "9", "ratelimit-remaining": "8"})

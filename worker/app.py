@@ -18,7 +18,7 @@ from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
 from hookyard.host.invoke import Terms
 from hookyard.host.retry import Limits
 from hookyard.host.routing import Finder
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
 from hookyard.ledger.metrics import LedgerFigures
 from hookyard.redis.client import is_redis_away, open_redis
@@ -69,12 +69,12 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
     # a settle is answered by Redis or tried again, so it may take longer than an ingress could wait
     ledger = Ledger(
         open_redis(settings.redis_url, timeout_s=max(CLAIM_TIMEOUT_S, settings.redis_timeout_s)),
-        Names(prefix=settings.prefix),
+        LedgerKeys(prefix=settings.prefix),
         lease_ms=settings.lease_ms,
     )
     leases = LeaseKeeper(
         settings.redis_url,
-        ledger.names,
+        ledger.keys,
         lease_ms=settings.lease_ms,
         timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
     )
@@ -148,7 +148,7 @@ def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
     if not settings.metrics_port:
         yield
         return
-    ledger = LedgerFigures(settings.redis_url, parts.ledger.names, timeout_s=settings.redis_timeout_s)
+    ledger = LedgerFigures(settings.redis_url, parts.ledger.keys, timeout_s=settings.redis_timeout_s)
     server = MetricsServer(
         text=lambda: parts.metrics.figures.text(*ledger.families()), fault=parts.leases.fault
     )
@@ -167,7 +167,7 @@ async def _serve(settings: Settings, parts: Parts, *, name: str, burst: bool) ->
         parts,
         name=name,
         burst=burst,
-        cron_jobs=[] if burst else housekeeping(settings, parts.ledger.names),
+        cron_jobs=[] if burst else housekeeping(settings, parts.ledger.keys),
     )
     try:
         with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker on a signal

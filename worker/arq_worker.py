@@ -107,7 +107,7 @@ def worker_settings(settings: Settings) -> dict[str, Any]:
     """Return the arguments of a stock ``arq.Worker`` that runs deliveries."""
     return {
         "functions": [func(process_delivery, name=keys.FUNCTION, max_tries=_FOR_EVER, timeout=_FOR_EVER)],
-        "queue_name": keys.Names(prefix=settings.prefix).queue,
+        "queue_name": keys.LedgerKeys(prefix=settings.prefix).queue,
         "redis_settings": redis_settings(settings.redis_url),
         "on_startup": start_up,
         "on_shutdown": shut_down,

@@ -71,7 +71,7 @@ class Engine(Worker):
     ) -> None:
         super().__init__(
             functions=[func(_left_over, name=keys.FUNCTION)],
-            queue_name=ledger.names.queue,
+            queue_name=ledger.keys.queue,
             cron_jobs=cron_jobs,
             redis_pool=ledger.redis,
             burst=burst,
@@ -85,7 +85,7 @@ class Engine(Worker):
         )
         self.name = name
         self._ledger = ledger
-        self._wake_up = WakeUp(wake_up_redis, ledger.names.wake, free=self._free)
+        self._wake_up = WakeUp(wake_up_redis, ledger.keys.wake, free=self._free)
         self._leases = leases
         leases.on_lost = self._on_lost
         self._lease_ms = lease_ms

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from arq.cron import CronJob
     from arq.typing import WorkerCoroutine
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
     from hookyard.settings.settings import Settings
 
 log = structlog.get_logger("worker")
 
 
-def housekeeping(settings: Settings, names: Names) -> list[CronJob]:
+def housekeeping(settings: Settings, keys: LedgerKeys) -> list[CronJob]:
     """Return the cron jobs; arq's unique job ids let each be run by one worker only."""
     keep = Keep(
         succeeded_days=settings.keep_succeeded_days,
@@ -30,7 +30,7 @@ def housekeeping(settings: Settings, names: Names) -> list[CronJob]:
     )
 
     async def prune_finished(ctx: dict[str, Any]) -> None:
-        removed = await prune(ctx["redis"], names, keep, now_ms=time.time_ns() // 1_000_000)
+        removed = await prune(ctx["redis"], keys, keep, now_ms=time.time_ns() // 1_000_000)
         if removed:
             log.info("pruned", deliveries=removed)
 

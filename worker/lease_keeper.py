@@ -18,7 +18,7 @@ from hookyard.redis.client import is_redis_away, open_sync_redis
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
     from worker.watchdog import Watchdog
 
 log = structlog.get_logger("worker")
@@ -36,13 +36,13 @@ class LeaseKeeper:
     def __init__(
         self,
         url: str,
-        names: Names,
+        keys: LedgerKeys,
         *,
         lease_ms: int,
         timeout_s: float,
     ) -> None:
         self._redis = open_sync_redis(url, timeout_s=timeout_s)
-        self._names = names
+        self._keys = keys
         self._lease_ms = lease_ms
         self.watchdog: Watchdog | None = None
         self.on_lost: Callable[[list[tuple[str, int]]], None] = lambda _lost: None
@@ -106,7 +106,7 @@ class LeaseKeeper:
                 continue
             since = time.monotonic()
             try:
-                lost = renew(script, self._names, leases, lease_ms=self._lease_ms)
+                lost = renew(script, self._keys, leases, lease_ms=self._lease_ms)
             except Exception as exc:
                 if not is_redis_away(exc):
                     log.exception("renewing leases failed")

@@ -58,13 +58,13 @@ def handled_per_second(stage: Stage, url: str, seconds: float) -> float:
 async def _hold(url: str, seconds: float) -> float:
     client = open_redis(url, timeout_s=60)
     ledger, more = Ledger(client), _small()
-    depth = int(await client.zcard(ledger.names.queue)) + _SLOTS  # claimed ones are still in the queue
+    depth = int(await client.zcard(ledger.keys.queue)) + _SLOTS  # claimed ones are still in the queue
     done_at_first, began = 0, 0.0
     deadline = time.monotonic() + _START_S + seconds
     try:
         while time.monotonic() < deadline:
-            left = int(await client.zcard(ledger.names.queue))
-            done, now = int(await client.zcard(ledger.names.done)), time.monotonic()
+            left = int(await client.zcard(ledger.keys.queue))
+            done, now = int(await client.zcard(ledger.keys.done)), time.monotonic()
             if not began and done:
                 done_at_first, began = done, now
             if began and now >= began + seconds:

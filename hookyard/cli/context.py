@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from hookyard.cli.output.terminal import FAILED, WRONG_USE, stop
 from hookyard.cli.up.directory import Here, UpDirectory
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
 from hookyard.redis.client import close, is_redis_away, open_redis
@@ -88,9 +88,9 @@ def with_books(work: Callable[[Books], Awaitable[Answer]]) -> Answer:
 
 async def _with_books(settings: Settings, work: Callable[[Books], Awaitable[Answer]]) -> Answer:
     redis = open_redis(settings.redis_url, timeout_s=_TIMEOUT_S)
-    names = Names(prefix=settings.prefix)
+    keys = LedgerKeys(prefix=settings.prefix)
     try:
-        return await work(Books(ledger=Ledger(redis, names), listing=Listing(redis, names)))
+        return await work(Books(ledger=Ledger(redis, keys), listing=Listing(redis, keys)))
     finally:
         await close(redis)
 

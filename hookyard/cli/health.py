@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from hookyard.cli.context import find_place_or_stop
 from hookyard.cli.output.terminal import FAILED, WRONG_USE, show, stop
 from hookyard.cli.up.layout import LOOPBACK, reached_at
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.redis.client import close, open_redis
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def _workers_fault(settings: Settings) -> str | None:
     """
     redis = open_redis(settings.redis_url, timeout_s=_TIMEOUT_S)
     try:
-        beat = await redis.get(Names(prefix=settings.prefix).queue + health_check_key_suffix)
+        beat = await redis.get(LedgerKeys(prefix=settings.prefix).queue + health_check_key_suffix)
     except (RedisError, OSError):
         return None
     finally:

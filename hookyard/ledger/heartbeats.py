@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
     from hookyard.ledger.ledger import Ledger
 
 SAYS_EVERY_S: Final = 15.0
@@ -37,20 +37,20 @@ async def _beat_once(ledger: Ledger, worker: str, *, and_forget: bool) -> None:
     now_ms = ledger.redis_now_ms()
     async with ledger.redis.pipeline(transaction=False) as pipe:
         if and_forget:
-            pipe.zremrangebyscore(ledger.names.workers, "-inf", now_ms - GONE_AFTER_MS)
-        pipe.zadd(ledger.names.workers, {worker: now_ms})
-        pipe.pexpire(ledger.names.workers, GONE_AFTER_MS)  # the key goes with the last worker
+            pipe.zremrangebyscore(ledger.keys.workers, "-inf", now_ms - GONE_AFTER_MS)
+        pipe.zadd(ledger.keys.workers, {worker: now_ms})
+        pipe.pexpire(ledger.keys.workers, GONE_AFTER_MS)  # the key goes with the last worker
         await pipe.execute()
 
 
 async def leave(ledger: Ledger, worker: str) -> None:
     """Say that *worker* has ended; raises what Redis raises."""
-    await ledger.redis.zrem(ledger.names.workers, worker)
+    await ledger.redis.zrem(ledger.keys.workers, worker)
 
 
-async def alive(redis: ArqRedis, names: Names) -> list[str]:
+async def alive(redis: ArqRedis, keys: LedgerKeys) -> list[str]:
     """Return the names of the workers that live; raises what Redis raises."""
     seconds, micros = await redis.time()
     since_ms = seconds * 1000 + micros // 1000 - GONE_AFTER_MS
-    alive = await redis.zrangebyscore(names.workers, since_ms, "+inf")
+    alive = await redis.zrangebyscore(keys.workers, since_ms, "+inf")
     return sorted(name.decode(errors="replace") for name in alive)

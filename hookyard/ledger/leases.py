@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import redis
     from redis.commands.core import Script
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
 
 
 def renew_script(client: redis.Redis) -> Script:
@@ -21,11 +21,11 @@ def renew_script(client: redis.Redis) -> Script:
 
 
 def renew(
-    script: Script, names: Names, leases: Sequence[tuple[str, int]], *, lease_ms: int
+    script: Script, keys: LedgerKeys, leases: Sequence[tuple[str, int]], *, lease_ms: int
 ) -> list[tuple[str, int]]:
     """Prolong *leases*, pairs of delivery id and claim; gives those that are lost."""
     answers: Any = script(
-        keys=[names.queue],
-        args=[names.deliveries, lease_ms, *(part for lease in leases for part in lease)],
+        keys=[keys.queue],
+        args=[keys.deliveries, lease_ms, *(part for lease in leases for part in lease)],
     )
     return [lease for lease, answer in zip(leases, answers, strict=True) if answer != 1]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hookyard.ledger.claims import Claims, Settlement, Unreadable
 from hookyard.ledger.codec import pack_body, pack_meta, pack_run, unpack_record
-from hookyard.ledger.keys import Names, job_bytes
+from hookyard.ledger.keys import LedgerKeys, job_bytes
 from hookyard.ledger.records import RECORD_VERSION, Delivery, one_line
 from hookyard.redis import scripts
 from hookyard.redis.batching import GroupCommit, awaited
@@ -64,7 +64,7 @@ class Ledger:
     def __init__(
         self,
         redis: ArqRedis,
-        names: Names | None = None,
+        keys: LedgerKeys | None = None,
         *,
         min_replicas: int = 0,
         replicas_timeout_s: float = 0.5,
@@ -75,7 +75,7 @@ class Ledger:
         self._lease_ms = lease_ms
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
-        self.names = names or Names()
+        self.keys = keys or LedgerKeys()
         self._scripts = scripts.Scripts(redis, timeout_s=accept_timeout_s)
         self._redis_is_ahead_ms: int | None = None
         self._accept_timeout_s = accept_timeout_s
@@ -131,9 +131,9 @@ class Ledger:
         lease_ms = lease_ms or self._lease_ms
         claimed, foreign, due, now = await self._scripts.call(
             "claim",
-            keys=[self.names.queue, self.names.states, self.names.wake, self.names.failed],
+            keys=[self.keys.queue, self.keys.states, self.keys.wake, self.keys.failed],
             args=[
-                self.names.deliveries,
+                self.keys.deliveries,
                 worker,
                 lease_ms,
                 limit,
@@ -195,14 +195,14 @@ class Ledger:
             raw = await self._scripts.call(
                 "replay",
                 keys=[
-                    self.names.queue,
-                    self.names.failed,
-                    self.names.states,
-                    self.names.wake,
-                    self.names.done,
+                    self.keys.queue,
+                    self.keys.failed,
+                    self.keys.states,
+                    self.keys.wake,
+                    self.keys.done,
                 ],
                 args=[
-                    self.names.deliveries,
+                    self.keys.deliveries,
                     what,
                     *(part for one in piece for part in (one, job_bytes(one, now_ms))),
                 ],
@@ -217,13 +217,13 @@ class Ledger:
             found += await self._scripts.call(
                 "discard",
                 keys=[
-                    self.names.queue,
-                    self.names.received,
-                    self.names.failed,
-                    self.names.states,
-                    self.names.done,
+                    self.keys.queue,
+                    self.keys.received,
+                    self.keys.failed,
+                    self.keys.states,
+                    self.keys.done,
                 ],
-                args=[self.names.deliveries, *piece],
+                args=[self.keys.deliveries, *piece],
             )
         return found
 
@@ -238,8 +238,8 @@ class Ledger:
         return answers
 
     def _to_accept(self, batch: Sequence[_Accepting]) -> dict[str, Any]:
-        keys = [self.names.queue, self.names.received, self.names.states, self.names.wake]
-        return {"keys": keys, "args": [self.names.deliveries, *_flat(batch)]}
+        keys = [self.keys.queue, self.keys.received, self.keys.states, self.keys.wake]
+        return {"keys": keys, "args": [self.keys.deliveries, *_flat(batch)]}
 
     async def _execute(self, pipe: Pipeline) -> list[Any]:
         """Run *pipe*, then a write of our own, and have the replicas confirm all of it.
@@ -249,7 +249,7 @@ class Ledger:
 
         :raises NotReplicated: when too few replicas have it.
         """
-        pipe.set(f"{self.names.prefix}:probe", 1, px=1000)
+        pipe.set(self.keys.probe, 1, px=1000)
         if not self._min_replicas:
             answers: list[Any] = await pipe.execute()
             return answers
@@ -260,16 +260,16 @@ class Ledger:
         return answers
 
     def _checkpoint(self, batch: Sequence[tuple[str, int, bytes]], done: Done) -> None:
-        args = [self.names.deliveries, self._lease_ms, *_flat(batch)]
-        self._scripts.start("checkpoint", done, keys=[self.names.queue], args=args)
+        args = [self.keys.deliveries, self._lease_ms, *_flat(batch)]
+        self._scripts.start("checkpoint", done, keys=[self.keys.queue], args=args)
 
     def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]], done: Done) -> None:
-        names = self.names
+        keys = self.keys
         self._scripts.start(
             "settle",
             done,
-            keys=[names.queue, names.failed, names.states, names.wake, names.done],
-            args=[names.deliveries, KEPT_RUNS, *_flat(batch)],
+            keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done],
+            args=[keys.deliveries, KEPT_RUNS, *_flat(batch)],
         )
 
     def redis_now_ms(self) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
 
 _KEPT_S: Final = 1.0
 _LOOKED_AT: Final = 100
@@ -50,9 +50,9 @@ class LedgerFigures:
     :param timeout_s: how long Redis may take for one answer.
     """
 
-    def __init__(self, url: str, names: Names, *, timeout_s: float) -> None:
+    def __init__(self, url: str, keys: LedgerKeys, *, timeout_s: float) -> None:
         self._redis = open_sync_redis(url, timeout_s=timeout_s, connect_timeout_s=timeout_s)
-        self._names = names
+        self._keys = keys
         self._lock = threading.Lock()
         self._read_at = -_KEPT_S
         self._held: Holdings | None = None
@@ -76,12 +76,12 @@ class LedgerFigures:
             return None
 
     def _ask(self) -> Holdings:
-        names = self._names
+        keys = self._keys
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
-            pipe.hgetall(names.states)
-            pipe.zrange(names.workers, 0, -1, withscores=True)
-            pipe.zrange(names.queue, 0, _LOOKED_AT - 1, withscores=True)
+            pipe.hgetall(keys.states)
+            pipe.zrange(keys.workers, 0, -1, withscores=True)
+            pipe.zrange(keys.queue, 0, _LOOKED_AT - 1, withscores=True)
             pipe.info("memory")
             (seconds, micros), counts, workers, head, memory = pipe.execute(raise_on_error=False)
         for answer in (counts, workers, head):
@@ -101,7 +101,7 @@ class LedgerFigures:
         longest = dict.fromkeys((state.value for state in _UNFINISHED), 0.0)
         with self._redis.pipeline(transaction=False) as pipe:
             for member, _ in due:
-                pipe.hget(self._names.delivery(member.decode()), "state")
+                pipe.hget(self._keys.delivery(member.decode()), "state")
             states = pipe.execute() if due else []
         for (_, score), state in zip(due, states, strict=True):
             name = (state or b"").decode()  # arq's cron jobs have none

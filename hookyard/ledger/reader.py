@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from arq.connections import ArqRedis
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
     from hookyard.ledger.records import Record
 
 _LIST_FIELDS: Final = [
@@ -39,9 +39,9 @@ _WALK: Final = 200
 class Listing:
     """Reads the deliveries of one installation."""
 
-    def __init__(self, redis: ArqRedis, names: Names) -> None:
+    def __init__(self, redis: ArqRedis, keys: LedgerKeys) -> None:
         self._redis = redis
-        self._names = names
+        self._keys = keys
 
     async def get(self, delivery_id: str) -> Record | None:
         """Return the whole record, or ``None`` when there is none.
@@ -49,8 +49,8 @@ class Listing:
         :raises ValueError: when a newer version of Hookyard wrote it.
         """
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(self._names.delivery(delivery_id))
-            pipe.zscore(self._names.queue, delivery_id)
+            pipe.hgetall(self._keys.delivery(delivery_id))
+            pipe.zscore(self._keys.queue, delivery_id)
             fields, due = await pipe.execute()
         return unpack_record(delivery_id, fields, _ms(due)) if fields else None
 
@@ -75,9 +75,9 @@ class Listing:
     async def stats(self) -> Stats:
         """Return the counts by state and the age of the queue."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(self._names.states)
-            pipe.zcard(self._names.received)
-            pipe.zrange(self._names.queue, 0, 0, withscores=True)
+            pipe.hgetall(self._keys.states)
+            pipe.zcard(self._keys.received)
+            pipe.zrange(self._keys.queue, 0, 0, withscores=True)
             pipe.time()
             counts, total, oldest, (seconds, micros) = await pipe.execute()
         return Stats(
@@ -112,22 +112,22 @@ class Listing:
     def _span(self, wanted: Filter) -> tuple[str, str, str]:
         """Return the sorted set to walk, and its range; only ``received`` is in order of receipt."""
         if wanted.state is State.FAILED:
-            return self._names.failed, "-inf", "+inf"
+            return self._keys.failed, "-inf", "+inf"
         if wanted.state is not None and wanted.state not in FINISHED:
-            return self._names.queue, "-inf", "+inf"
+            return self._keys.queue, "-inf", "+inf"
         low = "-inf" if wanted.since_ms is None else str(wanted.since_ms)
         high = "+inf" if wanted.until_ms is None else str(wanted.until_ms)
-        return self._names.received, low, high
+        return self._keys.received, low, high
 
     async def _heads(self, ids: Sequence[str], wanted: Filter) -> list[Record | None]:
         """Return the records without bodies; with their history only where the filter asks for it."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for delivery_id in ids:
                 if wanted.handler is None:
-                    pipe.hmget(self._names.delivery(delivery_id), _LIST_FIELDS)
+                    pipe.hmget(self._keys.delivery(delivery_id), _LIST_FIELDS)
                 else:
-                    pipe.hgetall(self._names.delivery(delivery_id))
-                pipe.zscore(self._names.queue, delivery_id)
+                    pipe.hgetall(self._keys.delivery(delivery_id))
+                pipe.zscore(self._keys.queue, delivery_id)
             answers = await pipe.execute()
         records: list[Record | None] = []
         for delivery_id, found, due in zip(ids, answers[::2], answers[1::2], strict=True):

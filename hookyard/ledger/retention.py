@@ -13,7 +13,7 @@ from hookyard.redis import scripts
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-    from hookyard.ledger.keys import Names
+    from hookyard.ledger.keys import LedgerKeys
 
 BATCH: Final = 100
 """One call to Redis removes so many, in about a millisecond."""
@@ -31,7 +31,7 @@ class Keep:
     failed_count: int
 
 
-async def prune(redis: ArqRedis, names: Names, keep: Keep, *, now_ms: int) -> int:
+async def prune(redis: ArqRedis, keys: LedgerKeys, keep: Keep, *, now_ms: int) -> int:
     """Remove what is past keeping; gives how many deliveries that were.
 
     ``ignored`` deliveries are kept like ``succeeded`` ones.
@@ -39,13 +39,13 @@ async def prune(redis: ArqRedis, names: Names, keep: Keep, *, now_ms: int) -> in
     script = redis.register_script(scripts.source("prune"))
     removed = 0
     for key, days, count in (
-        (names.done, keep.succeeded_days, keep.succeeded_count),
-        (names.failed, keep.failed_days, keep.failed_count),
+        (keys.done, keep.succeeded_days, keep.succeeded_count),
+        (keys.failed, keep.failed_days, keep.failed_count),
     ):
         while True:
             batch: int = await script(
-                keys=[key, names.received, names.states],
-                args=[names.deliveries, int(now_ms - days * DAY_MS), count, BATCH],
+                keys=[key, keys.received, keys.states],
+                args=[keys.deliveries, int(now_ms - days * DAY_MS), count, BATCH],
             )
             removed += batch
             if batch < BATCH:

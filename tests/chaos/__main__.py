@@ -139,18 +139,18 @@ async def wait_until_finished(yard: Yard, accepted: set[str]) -> dict[str, Any]:
     redis = open_redis(yard.redis.url, timeout_s=10)
     try:
         ledger = Ledger(redis)
-        listing = Listing(redis, ledger.names)
+        listing = Listing(redis, ledger.keys)
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             try:
                 stats = await listing.stats()
-                waiting = await redis.zcard(ledger.names.queue)
+                waiting = await redis.zcard(ledger.keys.queue)
             except (OSError, sync_redis.RedisError):
                 waiting, stats = 1, None
             if stats and not waiting and stats.total >= len(accepted):
                 break
             await asyncio.sleep(0.2)
-        names = [raw.decode() for raw in await redis.zrange(ledger.names.received, 0, -1)]
+        names = [raw.decode() for raw in await redis.zrange(ledger.keys.received, 0, -1)]
         found = [await listing.get(name) for name in names]
         return {record.delivery.id: record for record in found if record}
     finally:

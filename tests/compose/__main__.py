@@ -119,9 +119,9 @@ async def wait_until_finished(url: str, accepted: Iterable[str]) -> dict[str, Re
     redis = open_redis(url, timeout_s=10)
     try:
         ledger = Ledger(redis)
-        listing = Listing(redis, ledger.names)
+        listing = Listing(redis, ledger.keys)
         deadline = time.monotonic() + SETTLE_S
-        while await redis.zcard(ledger.names.queue) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+        while await redis.zcard(ledger.keys.queue) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.2)
         found = [await listing.get(name) for name in accepted]
         return {record.delivery.id: record for record in found if record}

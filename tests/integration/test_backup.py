@@ -38,7 +38,7 @@ async def books(own_redis):
         client = open_redis(own_redis.url, timeout_s=5)
         opened.append(client)
         ledger = Ledger(client)
-        return ledger, Listing(client, ledger.names)
+        return ledger, Listing(client, ledger.keys)
 
     yield open_books
     for client in opened:

@@ -65,7 +65,7 @@ async def all_handled(own_redis, ids):
     """Wait until every delivery has succeeded; give how often each ran."""
     client = open_redis(own_redis.url, timeout_s=5)
     try:
-        listing = Listing(client, Ledger(client).names)
+        listing = Listing(client, Ledger(client).keys)
 
         async def look():
             return (await listing.stats()).states[State.SUCCEEDED] == len(ids)

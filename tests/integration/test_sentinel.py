@@ -127,7 +127,7 @@ async def test_killing_the_primary_under_load_loses_nothing(trio, tmp_path):
             # the second replica must follow the new primary before anything is confirmed again
             await until(redis_is_back, within_s=40)
         redis = open_redis(trio.url, timeout_s=5)
-        listing = Listing(redis, Ledger(redis).names)
+        listing = Listing(redis, Ledger(redis).keys)
 
         async def all_handled():
             return (await listing.stats()).states[State.SUCCEEDED] >= len(ids)

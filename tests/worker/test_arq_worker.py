@@ -43,7 +43,7 @@ def bot(tmp_path, monkeypatch):
 async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listing):
     for number in range(20):
         await ledger.accept(a_delivery(f"d-{number}", data={"fails": number % 5 == 0, "number": number}))
-    assert await Job("d-1", ledger.redis, _queue_name=ledger.names.queue).status() is JobStatus.queued
+    assert await Job("d-1", ledger.redis, _queue_name=ledger.keys.queue).status() is JobStatus.queued
     worker = Worker(
         **worker_settings(make_settings(**bot)), burst=True, poll_delay=0.02, handle_signals=False
     )
@@ -57,9 +57,9 @@ async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listi
 async def test_a_stock_worker_leaves_another_workers_delivery_alone(make_settings, bot, ledger, listing):
     await ledger.accept(a_delivery("d-1", data={}))
     claims = await ledger.claim(worker="other", limit=1, lease_ms=60_000, max_crashes=3)
-    await ledger.redis.zadd(ledger.names.queue, {"d-1": 1}, xx=True)  # as if it had looked a moment before
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1}, xx=True)  # as if it had looked a moment before
     await ledger.redis.delete("arq:in-progress:d-1")
-    await ledger.redis.zadd(ledger.names.queue, {"d-1": claims.now_ms + 60_000}, xx=True)
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": claims.now_ms + 60_000}, xx=True)
     from worker.arq_worker import process_delivery, shut_down, start_up
 
     context = {"settings": make_settings(**bot)}

@@ -305,14 +305,14 @@ async def test_arqs_cron_jobs_and_health_key_still_work(make_settings, ledger, c
     task = asyncio.create_task(engine.async_run())
     try:
         await asyncio.wait_for(ran.wait(), 10)
-        assert b"j_complete" in await client.get(ledger.names.queue + ":health-check")
+        assert b"j_complete" in await client.get(ledger.keys.queue + ":health-check")
     finally:
         await until(lambda: not engine.tasks)
         await engine.close()
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await parts.close()
-    assert await client.get(ledger.names.queue + ":health-check") is None
+    assert await client.get(ledger.keys.queue + ":health-check") is None
 
 
 async def test_a_discarded_delivery_stops_running(start_worker, ledger, listing):

@@ -99,7 +99,7 @@ async def test_what_came_from_a_clock_that_is_ahead_was_picked_up_at_once(start_
 
 async def test_a_record_that_cannot_be_read_is_a_claim_that_failed(start_worker, ledger):
     await ledger.accept(a_delivery("d-1"))
-    await ledger.redis.hset(ledger.names.delivery("d-1"), "meta", b"\xc1")
+    await ledger.redis.hset(ledger.keys.delivery("d-1"), "meta", b"\xc1")
     engine = await start_worker(Router())
     await until(lambda: figures(engine)["runs_total", "failed"] == 1)
     assert adds_up(figures(engine))

@@ -26,7 +26,7 @@ from hookyard.cli.output.terminal import FAILED, WRONG_USE, show, show_json
 from hookyard.cli.output.text import one_line
 from hookyard.cli.up.environment import child_environment, python_module
 from hookyard.ledger.heartbeats import alive
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
 from hookyard.redis.client import close, is_redis_away, open_redis
@@ -78,11 +78,11 @@ async def _look_at_redis(place: Place) -> list[Finding]:
         found = rules.of_redis(settings.masked_redis_url, info, await _config(redis))
         if any(one.level is Level.FAULT for one in found):
             return found
-        names = Names(prefix=settings.prefix)
-        await Ledger(redis, names).probe()
+        keys = LedgerKeys(prefix=settings.prefix)
+        await Ledger(redis, keys).probe()
         found.append(live_rules.of_redis_clock(await _ahead_s(redis)))
-        stats = await Listing(redis, names).stats()
-        found += live_rules.of_workers(await alive(redis, names), stats)
+        stats = await Listing(redis, keys).stats()
+        found += live_rules.of_workers(await alive(redis, keys), stats)
     except (RedisError, OSError) as exc:
         text, _, todo = redis_trouble(place, exc).partition("\n")
         return [Finding(level=Level.FAULT, about="redis", text=text, todo=todo)]

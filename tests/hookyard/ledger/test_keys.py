@@ -6,7 +6,7 @@ import pytest
 from arq.constants import default_queue_name
 from arq.jobs import Job, deserialize_job
 
-from hookyard.ledger.keys import FUNCTION, Names, job_bytes
+from hookyard.ledger.keys import FUNCTION, LedgerKeys, job_bytes
 from hookyard.redis.arq_serializer import deserialize, serialize
 from hookyard.redis.client import close, open_redis
 
@@ -46,13 +46,9 @@ def test_it_runs_no_code():
 
 
 def test_all_our_keys_begin_with_the_prefix():
-    names = Names(prefix="mine")
-    ours = [names.queue, names.deliveries, names.received, names.failed, names.states, names.wake]
-    assert all(key.startswith("mine:") for key in [*ours, names.delivery("d-1")])
+    keys = LedgerKeys(prefix="mine")
+    ours = [keys.queue, keys.deliveries, keys.received, keys.failed, keys.states, keys.wake]
+    assert all(key.startswith("mine:") for key in [*ours, keys.delivery("d-1")])
     assert len(set(ours)) == len(ours)
-    assert names.delivery("d-1") == "mine:delivery:d-1"
-    assert names.queue != default_queue_name
-
-
-def test_arqs_keys_are_arqs():
-    assert Names.arq_keys("d-1") == ("arq:job:d-1", "arq:in-progress:d-1", "arq:retry:d-1")
+    assert keys.delivery("d-1") == "mine:delivery:d-1"
+    assert keys.queue != default_queue_name

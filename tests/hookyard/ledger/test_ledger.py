@@ -113,8 +113,8 @@ async def test_a_renewed_lease_holds(ledger, redis_url):
     record = await claim_one(ledger, lease_ms=200)
     with redis.Redis.from_url(redis_url) as client:
         script = renew_script(client)
-        assert renew(script, ledger.names, [("d-1", 1), ("gone", 1)], lease_ms=60_000) == [("gone", 1)]
-    assert (await ledger.redis.zscore(ledger.names.queue, "d-1")) > record.due_ms + 50_000
+        assert renew(script, ledger.keys, [("d-1", 1), ("gone", 1)], lease_ms=60_000) == [("gone", 1)]
+    assert (await ledger.redis.zscore(ledger.keys.queue, "d-1")) > record.due_ms + 50_000
 
 
 async def test_a_worker_that_lives_although_its_lease_was_lost_takes_the_death_back(
@@ -126,7 +126,7 @@ async def test_a_worker_that_lives_although_its_lease_was_lost_takes_the_death_b
     first = await claim_one(ledger, lease_ms=30)
     assert (await claim_one(ledger, worker="w2")).crashes == 1
     with redis.Redis.from_url(redis_url) as client:
-        lost = renew(renew_script(client), ledger.names, [("d-1", first.claims)], lease_ms=1000)
+        lost = renew(renew_script(client), ledger.keys, [("d-1", first.claims)], lease_ms=1000)
     assert lost == [("d-1", first.claims)]
     assert (await listing.get("d-1")).crashes == 0
 
@@ -229,20 +229,20 @@ async def test_discarding_leaves_nothing_behind(ledger, client):
     assert await ledger.discard(["d-1", "d-2", "d-3", "nope"]) == 3
     assert await ledger.settle(settlement(running, State.SUCCEEDED)) is False
     left = {key.decode() for key in await client.keys("*")}
-    assert left <= {ledger.names.states, ledger.names.wake}
+    assert left <= {ledger.keys.states, ledger.keys.wake}
 
 
 async def test_a_record_of_a_newer_version_is_left_for_a_newer_worker(ledger, client, listing):
     await ledger.accept(a_delivery("d-1"))
-    await client.hset(ledger.names.delivery("d-1"), "v", 99)
+    await client.hset(ledger.keys.delivery("d-1"), "v", 99)
     assert (await claim(ledger)).records == ()
     assert (await listing.get("d-1")).state is State.QUEUED
-    assert await client.zscore(ledger.names.queue, "d-1") > a_delivery().received_ms + LEASE_MS / 2
+    assert await client.zscore(ledger.keys.queue, "d-1") > a_delivery().received_ms + LEASE_MS / 2
 
 
 async def test_a_record_that_cannot_be_read_is_told_apart(ledger, client):
     await ledger.accept(a_delivery("d-1"))
-    await client.hset(ledger.names.delivery("d-1"), "meta", b"\xc1")
+    await client.hset(ledger.keys.delivery("d-1"), "meta", b"\xc1")
     claims = await claim(ledger)
     assert claims.records == ()
     assert [one.delivery_id for one in claims.unreadable] == ["d-1"]
@@ -290,4 +290,4 @@ async def test_a_redis_out_of_memory_keeps_all_of_a_call_or_nothing(ledger, clie
 
 async def test_one_wake_up_token_is_enough(ledger, client):
     await asyncio.gather(*(ledger.accept(a_delivery(f"d-{n}")) for n in range(10)))
-    assert await client.llen(ledger.names.wake) == 1
+    assert await client.llen(ledger.keys.wake) == 1

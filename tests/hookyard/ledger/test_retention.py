@@ -50,7 +50,7 @@ async def test_what_is_left(finished, ledger, listing, client, days_later, keep,
     from dataclasses import replace
 
     now_ms = finished + int(days_later * DAY_MS) + 1000
-    removed = await prune(client, ledger.names, replace(KEEP, **keep), now_ms=now_ms)
+    removed = await prune(client, ledger.keys, replace(KEEP, **keep), now_ms=now_ms)
     stats = await listing.stats()
     assert removed == 525 - stats.total
     assert stats.states[State.FAILED] == left.get("failed", 0)
@@ -61,8 +61,8 @@ async def test_what_is_left(finished, ledger, listing, client, days_later, keep,
 
 async def test_no_key_of_a_pruned_delivery_is_left(finished, ledger, client):
     keep = Keep(succeeded_days=0, succeeded_count=0, failed_days=0, failed_count=0)
-    await prune(client, ledger.names, keep, now_ms=finished + 1000)
+    await prune(client, ledger.keys, keep, now_ms=finished + 1000)
     waiting = [record async for record in client.scan_iter("hookyard:delivery:*")]
     await ledger.discard([key.decode().rpartition(":")[2] for key in waiting])
     left = {key.decode() for key in await client.keys("*")}
-    assert left <= {ledger.names.states, ledger.names.wake}
+    assert left <= {ledger.keys.states, ledger.keys.wake}

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookyard.ledger import heartbeats
-from hookyard.ledger.keys import Names
+from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerFigures
 from hookyard.telemetry.metrics import Figures, RedisAway
 from hookyard.telemetry.redis_outage import Outage
@@ -85,7 +85,7 @@ def test_the_time_redis_was_away_includes_an_outage_under_way(monkeypatch):
 
 @pytest.fixture
 def ledger_figures(redis_url):
-    reader = LedgerFigures(redis_url, Names(), timeout_s=2)
+    reader = LedgerFigures(redis_url, LedgerKeys(), timeout_s=2)
     yield reader
     reader.close()
 
@@ -125,7 +125,7 @@ async def test_the_ledger_is_asked_once_a_second_at_most(ledger, ledger_figures)
 
 
 async def test_of_a_redis_that_is_away_only_that_is_told(unused_port):
-    reader = LedgerFigures(f"redis://127.0.0.1:{unused_port}/0", Names(), timeout_s=1)
+    reader = LedgerFigures(f"redis://127.0.0.1:{unused_port}/0", LedgerKeys(), timeout_s=1)
     assert await scrape(reader) == {("hookyard_ledger_answers",): 0}
 
 
@@ -137,19 +137,19 @@ def unused_port():
 
 
 async def test_workers_that_say_so_live_and_those_that_leave_or_fall_silent_do_not(ledger, ledger_figures):
-    names, redis = ledger.names, ledger.redis
+    keys, redis = ledger.keys, ledger.redis
     saying = [asyncio.create_task(heartbeats.beat(ledger, name)) for name in ("w-1", "w-2")]
 
     async def both_live():
-        return await heartbeats.alive(redis, names) == ["w-1", "w-2"]
+        return await heartbeats.alive(redis, keys) == ["w-1", "w-2"]
 
     await until(both_live)
     assert (await scrape(ledger_figures))["hookyard_ledger_workers",] == 2
     for task in saying:
         task.cancel()
     await heartbeats.leave(ledger, "w-2")
-    assert await heartbeats.alive(redis, names) == ["w-1"]
-    await redis.zincrby(names.workers, -heartbeats.GONE_AFTER_MS - 1, "w-1")  # as if it had said so long ago
-    assert await heartbeats.alive(redis, names) == []
+    assert await heartbeats.alive(redis, keys) == ["w-1"]
+    await redis.zincrby(keys.workers, -heartbeats.GONE_AFTER_MS - 1, "w-1")  # as if it had said so long ago
+    assert await heartbeats.alive(redis, keys) == []
     assert (await scrape(ledger_figures))["hookyard_ledger_workers",] == 0
-    assert await redis.pttl(names.workers) > 0
+    assert await redis.pttl(keys.workers) > 0
