@@ -22,11 +22,11 @@ from hookyard.redis.client import close, open_redis, stop
 from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
 from hookyard.telemetry import logs
 from hookyard.telemetry.metrics import CONTENT_TYPE
-from ingress.keeping import Keeper
+from ingress.acceptor import Keeper
+from ingress.endpoint import Receiver
 from ingress.metrics import IngressMetrics
-from ingress.receiver import Receiver
 from ingress.scraping import Scraping
-from ingress.spool import Spool
+from ingress.spool.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

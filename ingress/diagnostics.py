@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hookyard.settings.settings import load_or_exit
-from ingress.spool_file import FILE
+from ingress.spool.table import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

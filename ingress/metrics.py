@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from ingress.spool_file import Depth
+    from ingress.spool.table import Depth
 
 ANSWERS: Final = {
     "202": ("kept", "spooled"),

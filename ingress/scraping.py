@@ -11,12 +11,12 @@ from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import spool_families
 from ingress.siblings import Siblings, shared_directory
-from ingress.spool import CannotSpool
+from ingress.spool.spool import CannotSpool
 
 if TYPE_CHECKING:
     from hookyard.settings.settings import Settings
     from ingress.metrics import IngressMetrics
-    from ingress.spool import Spool
+    from ingress.spool.spool import Spool
 
 log = structlog.get_logger("ingress")
 

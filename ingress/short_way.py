@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ingress.body import said_length
-from ingress.receiver import Receiver, Whole
+from ingress.endpoint import Receiver, Whole
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

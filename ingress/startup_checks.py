@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from hookyard.settings.settings import ingress_faults
-from ingress.spool_file import SpoolFile
+from ingress.spool.table import SpoolFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerFigures
 from ingress.metrics import ANSWERS, IngressMetrics, spool_families
-from ingress.spool_file import Depth
+from ingress.spool.table import Depth
 from worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from hookyard.ledger.records import State
 from hookyard.redis.embedded import EmbeddedRedis, find_server
 from hookyard.settings.settings import decode_signing_token
 from ingress.app import create_app
-from ingress.authenticity import sign
+from ingress.authentication import sign
 from tests.conftest import PAYLOADS
 from tests.fakes import Chunks, until
 

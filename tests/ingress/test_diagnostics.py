@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from ingress.diagnostics import spool_report
-from ingress.spool import Spool
+from ingress.spool.spool import Spool
 from tests.fakes import a_delivery
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hookyard.gitlab.events import read_event
 from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
 from hookyard.ledger.records import Delivery
-from ingress.reception import KEPT_HEADERS, Rejected, describe, receive
+from ingress.parsing import KEPT_HEADERS, Rejected, describe, receive
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

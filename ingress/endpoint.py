@@ -16,7 +16,8 @@ from starlette.websockets import WebSocketClose
 
 from hookyard.ledger.records import Delivery
 from hookyard.settings.settings import decode_signing_token
-from ingress import authenticity, reception
+from ingress import authentication, parsing
+from ingress.acceptor import CannotKeep, Keeper, Kept
 from ingress.body import (
     PATIENCE_S,
     REQUEST_BYTES,
@@ -31,7 +32,6 @@ from ingress.body import (
     read_body,
 )
 from ingress.deadline import Patience
-from ingress.keeping import CannotKeep, Keeper, Kept
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S: Final = 10
 STATUS: Final = {Kept.IN_REDIS: 202, Kept.IN_SPOOL: 202, Kept.BEFORE: 200}
-_HEADERS: Final = tuple((name, name.encode()) for name in reception.READ_HEADERS)
+_HEADERS: Final = tuple((name, name.encode()) for name in parsing.READ_HEADERS)
 
 log = structlog.get_logger("ingress")
 
@@ -57,7 +57,7 @@ class Receiver:
         self._empty = {kept: Empty(status) for kept, status in STATUS.items()}
         self._tells_all = settings.log_level == "debug"
         self._keeper = keeper
-        self._keys = authenticity.make_keys(
+        self._keys = authentication.make_keys(
             secret_tokens=tuple(token.get_secret_value() for token in settings.secret_tokens),
             signing_keys=tuple(
                 decode_signing_token(token.get_secret_value()) for token in settings.signing_tokens
@@ -160,18 +160,18 @@ class Receiver:
     def _judge(self, raw: dict[bytes, bytes], body: bytes) -> Delivery | Response:
         """Return the delivery that a request holds, or why it is refused."""
         now_s = time.time()
-        proof = authenticity.check(raw, body, keys=self._keys, now_s=now_s)
-        if isinstance(proof, authenticity.NotAuthentic):
+        proof = authentication.check(raw, body, keys=self._keys, now_s=now_s)
+        if isinstance(proof, authentication.NotAuthentic):
             return self._reject(401, proof.reason, proof.detail)
         headers = {name: raw[key].decode("latin-1") for name, key in _HEADERS if key in raw}
-        delivery = reception.receive(
+        delivery = parsing.receive(
             headers,
             body,
             authenticated_by=proof.authenticated_by,
             received_ms=int(now_s * 1000),
             fresh_id=lambda: str(uuid.uuid4()),
         )
-        if isinstance(delivery, reception.Rejected):
+        if isinstance(delivery, parsing.Rejected):
             return self._reject(delivery.status, delivery.reason, delivery.detail)
         return delivery
 

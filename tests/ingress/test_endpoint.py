@@ -14,7 +14,7 @@ import uvicorn
 
 from hookyard.ledger.records import State
 from ingress.app import create_app
-from ingress.receiver import Receiver
+from ingress.endpoint import Receiver
 from ingress.short_way import SHORT_BYTES, ShortWay
 from tests.fakes import until
 
@@ -188,7 +188,7 @@ async def test_a_refusal_says_why_and_the_connection_goes_on(serve, listing, sen
 
 
 async def test_more_than_may_be_held_is_503(serve, begun, monkeypatch):
-    monkeypatch.setattr("ingress.receiver.REQUEST_BYTES", 10**9)
+    monkeypatch.setattr("ingress.endpoint.REQUEST_BYTES", 10**9)
     reader, writer = await (await serve())()
     writer.write(request(1))
     status, headers, _ = await read_answer(reader)

@@ -8,8 +8,8 @@ import sqlite3
 
 import pytest
 
-from ingress.spool import CannotSpool, Spool
-from ingress.spool_file import FILE
+from ingress.spool.spool import CannotSpool, Spool
+from ingress.spool.table import FILE
 from tests.fakes import a_delivery
 
 
@@ -89,7 +89,7 @@ async def test_what_was_put_is_there_after_the_process_is_gone(open_spool, tmp_p
     code = """
 import asyncio, os, sys
 from pathlib import Path
-from ingress.spool import Spool
+from ingress.spool.spool import Spool
 from tests.fakes import a_delivery
 
 async def main():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from hookyard.settings.settings import decode_signing_token
-from ingress.authenticity import UNAUTHENTICATED, Authentic, Keys, NotAuthentic, check, make_keys, sign
+from ingress.authentication import UNAUTHENTICATED, Authentic, Keys, NotAuthentic, check, make_keys, sign
 
 # a vector made with the documented algorithm: docs.gitlab.com, "Signing tokens" of webhooks
 TOKEN = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

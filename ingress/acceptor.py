@@ -16,13 +16,13 @@ import structlog
 
 from hookyard.redis.client import is_redis_away
 from hookyard.telemetry.redis_outage import Outage
-from ingress.spool import CannotSpool, Spool
+from ingress.spool.spool import CannotSpool, Spool
 
 if TYPE_CHECKING:
     from hookyard.ledger.ledger import Ledger
     from hookyard.ledger.records import Delivery
     from ingress.metrics import IngressMetrics
-    from ingress.spool_file import Depth
+    from ingress.spool.table import Depth
 
 log = structlog.get_logger("ingress")
 

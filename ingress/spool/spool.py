@@ -20,14 +20,14 @@ import structlog
 
 from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
 from hookyard.redis.batching import GroupCommit, awaited
-from ingress.spool_file import Row, SpoolFile
+from ingress.spool.table import Row, SpoolFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from hookyard.ledger.records import Delivery
-    from ingress.spool_file import Depth
+    from ingress.spool.table import Depth
 
 log = structlog.get_logger("ingress")
 

@@ -1,0 +1,1 @@
+"""Deliveries on the ingress's own disk while Redis cannot take them."""
