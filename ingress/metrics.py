@@ -1,4 +1,4 @@
-"""What an ingress counts and times; docs/metrics.md says what for."""
+"""What an ingress counts and times; docs/reference/metrics.md says what for."""
 
 from __future__ import annotations
 

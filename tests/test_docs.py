@@ -17,8 +17,8 @@ from ingress.spool.table import Depth
 from worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parent.parent
-METRICS = ROOT / "docs" / "metrics.md"
-RUNBOOK = ROOT / "docs" / "runbook.md"
+METRICS = ROOT / "docs" / "reference" / "metrics.md"
+RUNBOOK = ROOT / "docs" / "guides" / "operate.md"
 ALERTS = ROOT / "deploy" / "alerts.yml"
 
 
@@ -42,7 +42,7 @@ def exposed(redis_url):
 
 
 def documented():
-    """Every metric in docs/metrics.md's tables, with its labels; each row must have a unit and a meaning."""
+    """Return the labels of every metric in the reference; each row must have a unit and a meaning."""
     found = {}
     for row in re.findall(
         r"^\| `(hookyard_\w+)` \|(.*)\|$", METRICS.read_text(encoding="utf-8"), re.MULTILINE
@@ -60,7 +60,7 @@ def test_every_metric_is_documented_with_its_labels_and_unit_and_none_that_is_go
 
 
 def test_every_answer_of_the_ingress_is_counted_and_documented():
-    """The reasons in the code are those that are counted, and those in docs/metrics.md's table."""
+    """The reasons in the code are those that are counted, and those in docs/reference/metrics.md's table."""
     code = "".join(
         (ROOT / "ingress" / name).read_text(encoding="utf-8")
         for name in ("receiver.py", "authenticity.py", "reception.py", "keeping.py")
@@ -94,7 +94,7 @@ def anchors(text):
 def test_every_alert_has_its_place_in_the_runbook_and_every_such_place_its_alert():
     text = ALERTS.read_text(encoding="utf-8")
     alerts = re.findall(r"- alert: (\w+)", text)
-    links = re.findall(r"runbook: docs/runbook\.md#([\w-]+)", text)
+    links = re.findall(r"runbook: docs/guides/operate\.md#([\w-]+)", text)
     assert links == [alert.lower() for alert in alerts]
     runbook = RUNBOOK.read_text(encoding="utf-8")
     assert set(links) <= anchors(runbook)
@@ -128,7 +128,9 @@ def links(path):
     return re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "docs/runbook.md", "docs/metrics.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "SECURITY.md", "docs/guides/operate.md", "docs/reference/metrics.md"]
+)
 def test_a_document_links_to_nothing_that_is_not_there(name):
     path = ROOT / name
     assert not [link for link in links(path) if not (path.parent / link).exists()]

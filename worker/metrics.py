@@ -1,4 +1,4 @@
-"""What a worker counts and times; docs/metrics.md says what for."""
+"""What a worker counts and times; docs/reference/metrics.md says what for."""
 
 from __future__ import annotations
 

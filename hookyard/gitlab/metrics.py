@@ -1,4 +1,4 @@
-"""Count and time the REST calls that handlers make; docs/metrics.md says what for."""
+"""Count and time the REST calls that handlers make; docs/reference/metrics.md says what for."""
 
 from __future__ import annotations
 

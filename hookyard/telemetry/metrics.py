@@ -3,7 +3,7 @@
 prometheus-client writes the text that is scraped. Its own counters and histograms take a lock and look
 labels up each time, which costs more than all else that is done for a request, so the numbers are ours:
 one array per process, which sibling processes can be let look into (``ingress.siblings``). Units end the
-names, as Prometheus wants it; docs/metrics.md lists them all, and a test holds the two together.
+names, as Prometheus wants it; docs/reference/metrics.md lists them all, and a test holds the two together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Backup and restore of the ledger as docs/runbook.md tells it, step by step, with a Redis of its own."""
+"""The backup and restore of docs/guides/operate.md, step by step, with a Redis of its own."""
 
 from __future__ import annotations
 

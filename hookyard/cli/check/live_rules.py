@@ -113,7 +113,7 @@ def of_spool(report: Mapping[str, Any]) -> list[Finding]:
                 level=Level.RISK,
                 about="spool",
                 text=f"{directory} holds deliveries set aside as damaged: {', '.join(report['damaged'])}",
-                todo="They were accepted and never handled; docs/runbook.md says what can be done.",
+                todo="They were accepted and never handled; docs/guides/operate.md says what can be done.",
             )
         )
     if report["waiting"]:
