@@ -6,12 +6,16 @@ wheel; never an imitation, so what runs on a laptop is what runs in production.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +116,12 @@ def free_port() -> int:
 
 
 class EmbeddedRedis:
-    """A server with an append-only file in *directory*, on a unix socket there or a loopback port.
+    """A server with an append-only file in *directory*, reached through a unix socket of its owner's.
 
-    :param port: listen on this loopback port instead of a socket; 0 picks a free one.
+    The socket is in *directory*, or, where that path is too long for one, in a private temporary
+    directory. Nothing listens on TCP unless *port* says so.
+
+    :param port: listen on this loopback port instead, without a password; 0 picks a free one.
     :param options: further ``redis-server`` options, e.g. ``["--appendfsync", "always"]``.
     """
 
@@ -125,11 +132,8 @@ class EmbeddedRedis:
         self.server = server
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        socket_path = self.directory / "redis.sock"
-        if port is None and len(os.fsencode(socket_path)) > _UNIX_PATH_LIMIT:
-            port = 0
         self.port = free_port() if port == 0 else port
-        self.socket_path = socket_path if port is None else None
+        self.socket_path = _socket_path(self.directory) if port is None else None
 
     @property
     def url(self) -> str:
@@ -150,7 +154,9 @@ class EmbeddedRedis:
         """
         if self._process is not None and self._process.poll() is None:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.socket_path and self.socket_path.parent != self.directory:
+            _make_private(self.socket_path.parent)
         log = self.directory / "redis.log"
         place = (
             ["--port", "0", "--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
@@ -169,6 +175,7 @@ class EmbeddedRedis:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                umask=0o077,  # payloads are in its files
                 pass_fds=(lock,),
             )
             os.ftruncate(lock, 0)
@@ -227,14 +234,45 @@ class EmbeddedRedis:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process = None
+        self._forget()
 
     def kill(self) -> None:
         """Kill it outright (SIGKILL), as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._forget()
+
+    def _forget(self) -> None:
+        self._process = None
+        if self.socket_path and self.socket_path.parent != self.directory:
+            self.socket_path.unlink(missing_ok=True)  # after a kill it is still there
+            with contextlib.suppress(OSError):
+                self.socket_path.parent.rmdir()
+
+
+def _socket_path(directory: Path) -> Path:
+    """Return where the socket of the server in *directory* goes; the same each time."""
+    path = directory / "redis.sock"
+    if len(os.fsencode(path)) <= _UNIX_PATH_LIMIT:
+        return path
+    name = f"hookyard-{os.getuid()}-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}"
+    path = Path(tempfile.gettempdir()) / name / "redis.sock"
+    return path if len(os.fsencode(path)) <= _UNIX_PATH_LIMIT else Path("/tmp") / name / "redis.sock"  # noqa: S108 - private, see _make_private
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory that only its owner may enter; others may have made one of that name first.
+
+    :raises NoRedisServer: when they have.
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise NoRedisServer(
+            f"{directory}, for the server's socket, is not a directory that only you may enter; "
+            "remove it, or set TMPDIR to another directory"
+        )
 
 
 def _tail(log: Path, lines: int = 8) -> str:

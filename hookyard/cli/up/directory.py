@@ -67,7 +67,9 @@ class UpDirectory:
 
         :raises OSError: when it cannot be made or written to.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)  # payloads are in there; an earlier one may have been open to others
+        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         for _ in range(3):  # a command that looks whether the lock is held, holds it for a moment
             with contextlib.suppress(BlockingIOError):

@@ -158,16 +158,41 @@ def test_a_port_is_a_loopback_one(make_server):
         assert client.config_get("bind")["bind"] == "127.0.0.1"
 
 
-@pytest.mark.parametrize(
-    ("name", "has_socket"),
-    [("a" * 10, True), ("a" * 120, False), ("é" * 50, False)],
-    ids=["short", "long", "bytes"],
-)
-def test_a_path_too_long_for_a_socket_means_a_port(monkeypatch, name, has_socket):
-    folder = Path("/tmp") / name
-    server = EmbeddedRedis(folder, server=Server(path=Path("redis-server"), version=(7, 0)))
-    assert (server.socket_path is not None) is has_socket
-    assert (server.port is None) is has_socket
+@pytest.mark.parametrize("name", ["a" * 120, "é" * 60], ids=["long", "bytes"])
+def test_a_path_too_long_for_a_socket_puts_it_into_a_private_directory(make_server, name):
+    server = make_server(name)
+    server.start()
+    write(server, "key")
+    socket = server.socket_path
+    assert server.port is None
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    with redis.Redis.from_url(server.url) as client:
+        assert client.config_get("port")["port"] == "0"
+    server.kill()
+    assert not socket.parent.exists()
+    server.start()
+    assert (keys_of(server), server.socket_path) == ([b"key"], socket)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o750])
+def test_a_directory_that_others_may_enter_is_not_used_for_the_socket(make_server, mode):
+    server = make_server("a" * 120)
+    server.socket_path.parent.mkdir()
+    server.socket_path.parent.chmod(mode)
+    try:
+        with pytest.raises(NoRedisServer, match="only you may enter"):
+            server.start()
+    finally:
+        server.socket_path.parent.rmdir()
+
+
+def test_only_its_owner_can_read_what_it_keeps(make_server):
+    server = make_server()
+    server.start()
+    write(server, "key")
+    files = [server.directory, *server.directory.rglob("*")]
+    assert len(files) > 3
+    assert [file for file in files if file.stat().st_mode & 0o077] == []
 
 
 @pytest.mark.parametrize("name", ["with blank", "50%41", "a#b", "a?b", "ü", "it's", 'a"b'])
