@@ -7,7 +7,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from hookyard.cli.up.processes import Guard
+from hookyard.cli.up.child import ReaperProcess
 from hookyard.redis.embedded import EmbeddedRedis, find_or_fetch_server
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def own_redis(directory: Path) -> Iterator[str]:
     redis = EmbeddedRedis(directory, server=find_or_fetch_server(), options=_OPTIONS)
     redis.start()
     lock = os.open(directory, os.O_RDONLY)
-    guard = Guard(lock)  # a signal that kills pytest outright leaves it no time to stop Redis itself
+    guard = ReaperProcess(lock)  # a signal that kills pytest outright leaves it no time to stop Redis itself
     os.close(lock)
     pid = redis.pid
     assert pid is not None  # noqa: S101 - it was started above

@@ -94,7 +94,7 @@ PURE = [
     "ingress/authentication.py",
     "ingress/parsing.py",
     "hookyard/host/retry.py",
-    "hookyard/cli/output/json_shapes.py",
+    "hookyard/cli/output/json_documents.py",
     "hookyard/cli/output/times.py",
     "hookyard/cli/up/welcome.py",
     "hookyard/cli/output/tables.py",
@@ -132,7 +132,7 @@ IMPURE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__impor
 CLOCKS = {"now", "utcnow", "today"}  # methods of datetime and date
 
 # The environment is read into Settings once; besides that, only where a child process is given one.
-READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/up/*.py"]
+READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/launch.py"]
 
 MAX_LINES = 400
 

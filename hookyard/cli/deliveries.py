@@ -12,9 +12,9 @@ import typer
 from rich.live import Live
 
 from hookyard.cli import selection
-from hookyard.cli.context import Books, with_books
-from hookyard.cli.output import json_shapes, tables, text
-from hookyard.cli.output.terminal import WRONG_USE, now_ms, screen, show, show_json, stop
+from hookyard.cli.ledger_session import LedgerSession, with_ledger
+from hookyard.cli.output import json_documents, tables, text
+from hookyard.cli.output.terminal import EXIT_USAGE, now_ms, screen, show, show_json, stop
 from hookyard.ledger.query import Filter
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ def deliveries(
     """List deliveries, newest first."""
     wanted = selection.make_filter(state, event, project, handler, error, since, until)
 
-    async def read(books: Books) -> tuple[Page, int]:
-        found = await books.listing.page(wanted, limit=limit, cursor=cursor)
-        return found, 0 if found.records else (await books.listing.stats()).total
+    async def read(session: LedgerSession) -> tuple[Page, int]:
+        found = await session.listing.page(wanted, limit=limit, cursor=cursor)
+        return found, 0 if found.records else (await session.listing.stats()).total
 
     if cursor is not None and not _CURSOR.fullmatch(cursor):
-        stop(f"--cursor {cursor}: this is not what a page said", WRONG_USE)
-    found, total = with_books(read)
+        stop(f"--cursor {cursor}: this is not what a page said", EXIT_USAGE)
+    found, total = with_ledger(read)
     if as_json:
-        show_json(json_shapes.page(found))
+        show_json(json_documents.page(found))
     elif found.records:
         show(tables.page(found, now_ms=now_ms(), width=screen().width))
     elif cursor:
@@ -62,7 +62,7 @@ def deliveries(
         show(tables.nothing(filtered=wanted != Filter(), total=total))
 
 
-def show_one(
+def show_delivery(
     delivery_id: Annotated[
         str, typer.Argument(metavar="ID", help="The id, or its first 4 characters or more.")
     ],
@@ -77,14 +77,14 @@ def show_one(
     Its facts, each try, each handler's outcome with the error, and what comes next.
     """
 
-    async def read(books: Books) -> Record | selection.Unclear:
-        return await selection.find(books.listing, delivery_id)
+    async def read(session: LedgerSession) -> Record | selection.Unclear:
+        return await selection.find(session.listing, delivery_id)
 
-    record = with_books(read)
+    record = with_ledger(read)
     if isinstance(record, selection.Unclear):
         stop(record.why)
     if as_json:
-        show_json(json_shapes.whole_delivery(record, with_body=body))
+        show_json(json_documents.whole_delivery(record, with_body=body))
     elif body:
         _print_body(record.delivery.body)
     else:
@@ -112,21 +112,21 @@ def stats(
     It also says for how long the oldest has waited. With --watch and --json: one line of JSON every second.
     """
 
-    async def read(books: Books) -> Stats:
-        return await books.listing.stats()
+    async def read(session: LedgerSession) -> Stats:
+        return await session.listing.stats()
 
     if not watch:
-        found = with_books(read)
+        found = with_ledger(read)
         if as_json:
-            show_json(json_shapes.stats(found))
+            show_json(json_documents.stats(found))
         else:
             show(tables.stats(found))
         return
     if as_json or not screen().is_terminal:
         while True:
-            show_json(json_shapes.stats(with_books(read)), indent=None)
+            show_json(json_documents.stats(with_ledger(read)), indent=None)
             time.sleep(_WATCH_S)
-    with Live(tables.stats(with_books(read)), console=screen(), auto_refresh=False) as live:
+    with Live(tables.stats(with_ledger(read)), console=screen(), auto_refresh=False) as live:
         while True:
             time.sleep(_WATCH_S)
-            live.update(tables.stats(with_books(read)), refresh=True)
+            live.update(tables.stats(with_ledger(read)), refresh=True)

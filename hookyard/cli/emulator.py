@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hookyard.cli.context import Place, find_place_or_stop
-from hookyard.cli.output.terminal import WRONG_USE, stop
-from hookyard.cli.up.environment import become, hook_secrets
+from hookyard.cli.context import CliContext, context_or_exit
+from hookyard.cli.launch import emulator_secrets, exec_module
+from hookyard.cli.output.terminal import EXIT_USAGE, stop
 
 
 def send(
@@ -75,14 +75,14 @@ def send(
     With its headers, and the first of GL_SECRET and of GL_SIGNING_TOKEN, if set.
     """
     if event is None and file is None and not list_samples:
-        stop("Which event? See them with: hookyard send --list", WRONG_USE)
-    place = find_place_or_stop()
+        stop("Which event? See them with: hookyard send --list", EXIT_USAGE)
+    context = context_or_exit()
     options = {
-        "--url": url or _ingress(place),
+        "--url": url or _ingress(context),
         "--id": delivery_id,
         "--file": file,
         "--event": event_header,
-        "--gitlab-url": gitlab_url or (place.settings.gitlab_url if _has_gitlab(place) else None),
+        "--gitlab-url": gitlab_url or (context.settings.gitlab_url if _has_gitlab(context) else None),
         "--gitlab-version": gitlab_version,
         "--count": count,
         "--rate": rate,
@@ -93,7 +93,7 @@ def send(
     flags = {"--keep-alive": keep_alive, "--list": list_samples, "--json": as_json}
     arguments += [name for name, wanted in flags.items() if wanted]
     arguments += ["--", event] if event is not None else []
-    become("gitlab_emulator", "send", *arguments, environment=hook_secrets(place.settings))
+    exec_module("gitlab_emulator", "send", *arguments, environment=emulator_secrets(context.settings))
 
 
 def emulator(
@@ -147,11 +147,11 @@ def emulator(
     }
     arguments = _arguments(options)
     arguments += [part for hook in hooks or () for part in ("--hook", hook)]
-    become(
+    exec_module(
         "gitlab_emulator",
         "serve",
         *arguments,
-        environment=hook_secrets(find_place_or_stop().settings) if hooks else {},
+        environment=emulator_secrets(context_or_exit().settings) if hooks else {},
     )
 
 
@@ -160,11 +160,11 @@ def _arguments(options: Mapping[str, object]) -> list[str]:
     return [part for name, value in options.items() if value is not None for part in (name, str(value))]
 
 
-def _has_gitlab(place: Place) -> bool:
-    return "GL_URL" in place.given or "GL_URL" in place.inherited
+def _has_gitlab(context: CliContext) -> bool:
+    return "GL_URL" in context.given or "GL_URL" in context.inherited
 
 
-def _ingress(place: Place) -> str:
-    if place.here is not None and "HOOKYARD_PORT" not in place.given:
-        return place.here.addresses["ingress"]
-    return f"http://127.0.0.1:{place.settings.port}/"
+def _ingress(context: CliContext) -> str:
+    if context.stack is not None and "HOOKYARD_PORT" not in context.given:
+        return context.stack.addresses["ingress"]
+    return f"http://127.0.0.1:{context.settings.port}/"

@@ -17,9 +17,9 @@ import typer
 from arq.constants import health_check_key_suffix
 from redis.exceptions import RedisError
 
-from hookyard.cli.context import find_place_or_stop
-from hookyard.cli.output.terminal import FAILED, WRONG_USE, show, stop
-from hookyard.cli.up.layout import LOOPBACK, reached_at
+from hookyard.cli.context import context_or_exit
+from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, show, stop
+from hookyard.cli.up.plan import LOOPBACK, reached_at
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.redis.client import close, open_redis
 
@@ -51,11 +51,11 @@ def health(
     """
     asked = process or _of_this_container()
     if asked is None:
-        stop("Which process? hookyard health ingress, worker or emulator", WRONG_USE)
-    settings = find_place_or_stop().settings
+        stop("Which process? hookyard health ingress, worker or emulator", EXIT_USAGE)
+    settings = context_or_exit().settings
     fault = _fault(asked, settings)
     if fault:
-        stop(f"{asked}: {fault}", FAILED)
+        stop(f"{asked}: {fault}", EXIT_FAILED)
     show(f"{asked}: well")
 
 

@@ -11,9 +11,9 @@ import typer
 
 from hookyard.cli import deliveries, emulator, health, preflight, replay
 from hookyard.cli.check.command import check
-from hookyard.cli.context import Place, find_place_or_stop
+from hookyard.cli.context import CliContext, context_or_exit
+from hookyard.cli.launch import exec_module
 from hookyard.cli.up.command import up
-from hookyard.cli.up.environment import become
 
 RUN: Final = "Run it"
 LOOK: Final = "See and mend what happened"
@@ -56,7 +56,7 @@ app.command(
     name="show",
     rich_help_panel=LOOK,
     epilog=_examples("hookyard show 3f6c --traceback", "hookyard show 3f6c --body > body.json"),
-)(deliveries.show_one)
+)(deliveries.show_delivery)
 app.command(
     rich_help_panel=LOOK,
     epilog=_examples("hookyard replay 3f6c", "hookyard replay --state failed --since 2h --failed-only"),
@@ -102,9 +102,9 @@ def api(
 
     With the worker's client, GL_URL and GL_ACCESS_TOKEN; prints the answer as JSON.
     """
-    place = find_place_or_stop()
+    context = context_or_exit()
     arguments = [*(["--paginate"] if paginate else []), "--", method, path, *(fields or ())]
-    become("hookyard.cli.api", *arguments, environment=_from(place, *_GITLAB))
+    exec_module("hookyard.cli.api", *arguments, environment=_from(context, *_GITLAB))
 
 
 app.command(rich_help_panel=TRY)(check)
@@ -116,7 +116,7 @@ def ingress() -> None:
 
     It listens at HOOKYARD_HOST and HOOKYARD_PORT.
     """
-    become("ingress", environment=_from(find_place_or_stop(), *_REDIS))
+    exec_module("ingress", environment=_from(context_or_exit(), *_REDIS))
 
 
 @app.command(rich_help_panel=ONE)
@@ -127,8 +127,8 @@ def worker(
 
     Those of the router in HOOKYARD_HANDLERS.
     """
-    environment = _from(find_place_or_stop(), *_REDIS, *_GITLAB, "HOOKYARD_HANDLERS")
-    become("worker", *(["--burst"] if burst else []), environment=environment)
+    environment = _from(context_or_exit(), *_REDIS, *_GITLAB, "HOOKYARD_HANDLERS")
+    exec_module("worker", *(["--burst"] if burst else []), environment=environment)
 
 
 app.command(
@@ -144,8 +144,8 @@ app.command(rich_help_panel=ONE)(preflight.preflight)
 app.command(rich_help_panel=ONE, epilog=_examples("hookyard health ingress"))(health.health)
 
 
-def _from(place: Place, *names: str) -> dict[str, str]:
-    return {name: value for name, value in place.inherited.items() if name in names}
+def _from(context: CliContext, *names: str) -> dict[str, str]:
+    return {name: value for name, value in context.inherited.items() if name in names}
 
 
 def main() -> None:

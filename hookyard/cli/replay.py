@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from hookyard.cli import selection
-from hookyard.cli.context import Books, with_books
+from hookyard.cli.ledger_session import LedgerSession, with_ledger
 from hookyard.cli.output import tables, text
-from hookyard.cli.output.terminal import FAILED, WRONG_USE, note, now_ms, show, show_json, stop
+from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, note, now_ms, show, show_json, stop
 from hookyard.ledger.query import Filter
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def replay(
     whose = "only handlers without a success" if failed_only else "all handlers"
     chosen = _choose(ids, wanted, f"Replay {{}} ({whose})?", yes=yes)
 
-    async def order(books: Books) -> dict[str, str]:
-        return await books.ledger.replay(chosen.ids, what=what, now_ms=now_ms())
+    async def order(session: LedgerSession) -> dict[str, str]:
+        return await session.ledger.replay(chosen.ids, what=what, now_ms=now_ms())
 
-    _report(with_books(order) if chosen.ids else {}, chosen, as_json=as_json)
+    _report(with_ledger(order) if chosen.ids else {}, chosen, as_json=as_json)
 
 
 def discard(
@@ -98,28 +98,28 @@ def discard(
     wanted = selection.make_filter(state, event, project, handler, error, since, until)
     chosen = _choose(ids, wanted, "Discard {} for good?", yes=yes)
 
-    async def order(books: Books) -> dict[str, str]:
-        await books.ledger.discard(chosen.ids)
+    async def order(session: LedgerSession) -> dict[str, str]:
+        await session.ledger.discard(chosen.ids)
         return dict.fromkeys(chosen.ids, "discarded")
 
-    _report(with_books(order) if chosen.ids else {}, chosen, as_json=as_json)
+    _report(with_ledger(order) if chosen.ids else {}, chosen, as_json=as_json)
 
 
 def _choose(ids: Sequence[str] | None, wanted: Filter, question: str, *, yes: bool) -> Chosen:
     """Return what is meant; a choice by filter is asked about first, unless *yes*."""
     if bool(ids) == (wanted != Filter()):
-        stop("Name deliveries by their ids, or choose them by filters such as --state failed.", WRONG_USE)
+        stop("Name deliveries by their ids, or choose them by filters such as --state failed.", EXIT_USAGE)
 
-    async def by_id(books: Books) -> Chosen:
-        found = {typed: await selection.find(books.listing, typed) for typed in ids or ()}
+    async def by_id(session: LedgerSession) -> Chosen:
+        found = {typed: await selection.find(session.listing, typed) for typed in ids or ()}
         unclear = {typed: one.why for typed, one in found.items() if isinstance(one, selection.Unclear)}
         known = [one.delivery.id for one in found.values() if not isinstance(one, selection.Unclear)]
         return Chosen(ids=list(dict.fromkeys(known)), unclear=unclear)
 
-    async def by_filter(books: Books) -> Chosen:
-        return Chosen(ids=(await books.listing.all_ids(wanted))[::-1], unclear={})
+    async def by_filter(session: LedgerSession) -> Chosen:
+        return Chosen(ids=(await session.listing.all_ids(wanted))[::-1], unclear={})
 
-    chosen = with_books(by_id if ids else by_filter)
+    chosen = with_ledger(by_id if ids else by_filter)
     if not ids and chosen.ids and not yes:
         _ask(question.format(text.deliveries(len(chosen.ids))))
     return chosen
@@ -127,7 +127,7 @@ def _choose(ids: Sequence[str] | None, wanted: Filter, question: str, *, yes: bo
 
 def _ask(question: str) -> None:
     if not _somebody_is_there():
-        stop(f"{question} Nobody is there to answer: add --yes to go ahead.", WRONG_USE)
+        stop(f"{question} Nobody is there to answer: add --yes to go ahead.", EXIT_USAGE)
     if not typer.confirm(question, err=True):
         stop("Nothing was done.")
 
@@ -152,4 +152,4 @@ def _report(answers: dict[str, str], chosen: Chosen, *, as_json: bool) -> None:
     for why in chosen.unclear.values():
         note(why)
     if chosen.unclear or "missing" in answers.values():
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EXIT_FAILED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hookyard.cli.output.terminal import WRONG_USE, now_ms, stop
+from hookyard.cli.output.terminal import EXIT_USAGE, now_ms, stop
 from hookyard.cli.output.times import parse_moment
 from hookyard.ledger.query import Filter
 from hookyard.ledger.records import Record, State
@@ -97,7 +97,7 @@ def _moment(option: str, text: str | None) -> int | None:
     try:
         return parse_moment(text, now_ms=now_ms())
     except ValueError as exc:
-        stop(f"{option}: {exc}", WRONG_USE)
+        stop(f"{option}: {exc}", EXIT_USAGE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,11 @@ from rich.text import Text
 
 from hookyard.cli.check import live_rules, rules
 from hookyard.cli.check.rules import Finding, Level
-from hookyard.cli.context import Place, find_place, redis_trouble
-from hookyard.cli.output.terminal import FAILED, WRONG_USE, show, show_json
+from hookyard.cli.context import CliContext, resolve_context
+from hookyard.cli.launch import child_environment, module_command
+from hookyard.cli.ledger_session import connection_error
+from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, show, show_json
 from hookyard.cli.output.text import one_line
-from hookyard.cli.up.environment import child_environment, python_module
 from hookyard.ledger.heartbeats import alive
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
@@ -51,27 +52,27 @@ def check(
     Exit code 1 with a fault, 2 when settings cannot be read, else 0.
     """
     try:
-        place = find_place()
+        context = resolve_context()
     except SettingsError as exc:
         found = [Finding(level=Level.FAULT, about="settings", text=fault) for fault in exc.faults]
         _print(found, as_json=as_json)
-        raise typer.Exit(WRONG_USE) from None
+        raise typer.Exit(EXIT_USAGE) from None
     found = rules.of_settings(
-        place.settings,
-        given=len(place.given),
+        context.settings,
+        given=len(context.given),
         unknown=unknown_variables(),
-        ingress_faults=ingress_faults(place.settings),
+        ingress_faults=ingress_faults(context.settings),
     )
-    found += asyncio.run(_look_at_redis(place))
-    found += _ask_ingress(place)
-    found += _ask_worker(place)
+    found += asyncio.run(_look_at_redis(context))
+    found += _ask_ingress(context)
+    found += _ask_worker(context)
     _print(found, as_json=as_json)
     if any(one.level is Level.FAULT for one in found):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
-async def _look_at_redis(place: Place) -> list[Finding]:
-    settings = place.settings
+async def _look_at_redis(context: CliContext) -> list[Finding]:
+    settings = context.settings
     redis = open_redis(settings.redis_url, timeout_s=5)
     try:
         info = await _info(redis)
@@ -84,7 +85,7 @@ async def _look_at_redis(place: Place) -> list[Finding]:
         stats = await Listing(redis, keys).stats()
         found += live_rules.of_workers(await alive(redis, keys), stats)
     except (RedisError, OSError) as exc:
-        text, _, todo = redis_trouble(place, exc).partition("\n")
+        text, _, todo = connection_error(context, exc).partition("\n")
         return [Finding(level=Level.FAULT, about="redis", text=text, todo=todo)]
     finally:
         await close(redis)
@@ -124,19 +125,19 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _ask_ingress(place: Place) -> list[Finding]:
-    report = _report(place, "ingress.diagnostics")
+def _ask_ingress(context: CliContext) -> list[Finding]:
+    report = _report(context, "ingress.diagnostics")
     if isinstance(report, str):
         return [Finding(level=Level.FAULT, about="spool", text=f"it could not be looked at{report}")]
     return live_rules.of_spool(report)
 
 
-def _report(place: Place, module: str) -> dict[str, Any] | str:
+def _report(context: CliContext, module: str) -> dict[str, Any] | str:
     """Return what a process of another package found out, or why there is nothing."""
     try:
         done = subprocess.run(
-            python_module(module),
-            env=child_environment({}, place.inherited),
+            module_command(module),
+            env=child_environment({}, context.inherited),
             capture_output=True,
             text=True,
             timeout=_CHECKUP_S,
@@ -151,20 +152,20 @@ def _report(place: Place, module: str) -> dict[str, Any] | str:
     return report
 
 
-def _ask_worker(place: Place) -> list[Finding]:
-    report = _report(place, "worker.diagnostics")
+def _ask_worker(context: CliContext) -> list[Finding]:
+    report = _report(context, "worker.diagnostics")
     if isinstance(report, str):
         text = f"handlers and GitLab could not be looked at{report}"
         return [Finding(level=Level.FAULT, about="handlers", text=text)]
-    settings = place.settings
+    settings = context.settings
     return [
         *rules.of_handlers(report["handlers"]),
         *rules.of_gitlab(
             report["gitlab"],
             today=datetime.now(UTC).date(),
-            is_emulator=place.here is not None
-            and "emulator" in place.here.addresses
-            and "GL_URL" not in place.given,
+            is_emulator=context.stack is not None
+            and "emulator" in context.stack.addresses
+            and "GL_URL" not in context.given,
         ),
         *live_rules.of_gitlab_clock(
             report["gitlab"],

@@ -15,10 +15,10 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-FAILED: Final = 1
+EXIT_FAILED: Final = 1
 """Exit code: it did not work."""
 
-WRONG_USE: Final = 2
+EXIT_USAGE: Final = 2
 """Exit code: wrong use or wrong settings."""
 
 _PIPE_COLUMNS: Final = 2000
@@ -53,7 +53,7 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def stop(text: str, code: int = FAILED) -> NoReturn:
+def stop(text: str, code: int = EXIT_FAILED) -> NoReturn:
     """Say on standard error why it goes no further, and end the command with *code*."""
     typer.echo(text, err=True)
     raise typer.Exit(code)

@@ -24,12 +24,12 @@ from typing import Annotated, Final
 
 import typer
 
-from hookyard.cli.output.terminal import FAILED, WRONG_USE, stop
+from hookyard.cli.launch import command_name
+from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, stop
 from hookyard.cli.up import redis as up_redis
-from hookyard.cli.up.directory import Here, UpDirectory, is_alive
-from hookyard.cli.up.environment import own_name
-from hookyard.cli.up.layout import Layout, make_layout, make_plans, shared_environment, taken_port
-from hookyard.cli.up.processes import WRONG_SETTINGS, Child, Guard, Terminal
+from hookyard.cli.up.child import WRONG_SETTINGS, ChildProcess, ReaperProcess, Terminal
+from hookyard.cli.up.directory import RunningStack, UpDirectory, is_alive
+from hookyard.cli.up.plan import UpPlan, child_specs, make_plan, shared_environment, taken_port
 from hookyard.cli.up.welcome import Welcome, text
 from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer
 from hookyard.settings.settings import SettingsError
@@ -65,9 +65,9 @@ def up(
     With GL_URL set it uses that GitLab and no stand-in.
     """
     try:
-        layout = make_layout(port=port, emulator_port=emulator_port, workers=workers)
+        layout = make_plan(port=port, emulator_port=emulator_port, workers=workers)
     except SettingsError as exc:
-        stop(str(exc), WRONG_USE)
+        stop(str(exc), EXIT_USAGE)
     directory, terminal = UpDirectory(), Terminal(layout.names)
     try:
         if not _take(directory, terminal):
@@ -99,7 +99,7 @@ def _take(directory: UpDirectory, terminal: Terminal) -> bool:
     return True
 
 
-def _who_is_there(here: Here | None) -> str:
+def _who_is_there(here: RunningStack | None) -> str:
     if here is None:
         return "Another `hookyard up` starts or stops in this directory just now; try again in a moment."
     addresses = "".join(f"\n  {name:<9} {address}" for name, address in here.addresses.items())
@@ -113,14 +113,14 @@ def _who_is_there(here: Here | None) -> str:
 class _Up:
     """One run of ``hookyard up``, from the first process to the last."""
 
-    def __init__(self, layout: Layout, directory: UpDirectory, terminal: Terminal) -> None:
+    def __init__(self, layout: UpPlan, directory: UpDirectory, terminal: Terminal) -> None:
         self._layout = layout
         self._directory = directory
         self._terminal = terminal
         self._asked_to_stop = asyncio.Event()
         terminal.when_unread = self._asked_to_stop.set
         self._hurry = asyncio.Event()
-        self._children: list[Child] = []
+        self._children: list[ChildProcess] = []
 
     async def run(self) -> int:
         """Run until a signal or a fault; gives the exit code.
@@ -131,7 +131,7 @@ class _Up:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self._on_signal, signum)
         redis = up_redis.make_redis(self._directory, self._terminal) if self._layout.has_own_redis else None
-        guard = Guard(self._directory.lock)
+        guard = ReaperProcess(self._directory.lock)
         try:
             return await self._run(guard, redis)
         finally:
@@ -142,7 +142,7 @@ class _Up:
             guard.dismiss()
             self._terminal.say("stopped; what was accepted is kept")
 
-    async def _run(self, guard: Guard, redis: EmbeddedRedis | None) -> int:
+    async def _run(self, guard: ReaperProcess, redis: EmbeddedRedis | None) -> int:
         settings, redis_pid = self._layout.settings, None
         if redis is not None:
             redis_pid = await up_redis.start(redis, guard, self._asked_to_stop)
@@ -153,8 +153,8 @@ class _Up:
         shared = shared_environment(self._layout, self._directory, url)
         self._directory.write(self._here(shared, redis_pid))
         if not self._asked_to_stop.is_set():
-            plans = make_plans(self._layout, shared)
-            self._children += [Child(plan, self._terminal, guard) for plan in plans]
+            plans = child_specs(self._layout, shared)
+            self._children += [ChildProcess(plan, self._terminal, guard) for plan in plans]
         return await self._until_the_end(redis)
 
     async def _until_the_end(self, redis: EmbeddedRedis | None) -> int:
@@ -175,10 +175,10 @@ class _Up:
             self._terminal.say(
                 f"Redis has ended, so all is stopped; see {self._directory.redis / 'redis.log'}"
             )
-            return FAILED
+            return EXIT_FAILED
         codes = [child.gave_up.result() for child in self._children if child.gave_up in done]
         self._terminal.say("so all is stopped")
-        return WRONG_USE if WRONG_SETTINGS in codes else FAILED
+        return EXIT_USAGE if WRONG_SETTINGS in codes else EXIT_FAILED
 
     async def _stop_children(self) -> None:
         for kind in _ENDING_ORDER:
@@ -196,12 +196,12 @@ class _Up:
             f"{signum.name}: stopping; running handlers have {drain_s:g} s. Once more stops at once"
         )
 
-    def _here(self, shared: dict[str, str], redis_pid: int | None) -> Here:
+    def _here(self, shared: dict[str, str], redis_pid: int | None) -> RunningStack:
         layout = self._layout
         addresses = {"ingress": f"{layout.ingress}/"}
         if layout.emulator:
             addresses["emulator"] = f"{layout.emulator}/"
-        return Here(
+        return RunningStack(
             pid=os.getpid(),
             started=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             addresses=addresses,
@@ -235,7 +235,7 @@ class _Up:
     def _welcome(self) -> Welcome:
         layout, settings = self._layout, self._layout.settings
         return Welcome(
-            command=own_name(),
+            command=command_name(),
             ingress=layout.ingress,
             emulator=layout.emulator,
             gitlab=settings.gitlab_url,

@@ -24,7 +24,7 @@ _LOOK_AGAIN_S: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Here:
+class RunningStack:
     """What runs in this directory.
 
     ``addresses``: by process, for people. ``environment``: variables with which other commands reach
@@ -89,7 +89,7 @@ class UpDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def write(self, here: Here) -> None:
+    def write(self, here: RunningStack) -> None:
         """Say what runs here, whole or not at all."""
         draft = self.path / "up.json.new"
         with contextlib.suppress(FileNotFoundError):
@@ -99,14 +99,14 @@ class UpDirectory:
         draft.replace(self.path / "up.json")
         self._has_written = True
 
-    def last(self) -> Here | None:
+    def last(self) -> RunningStack | None:
         """Return what an ``up`` wrote last, whether it still runs or died without clearing away."""
         try:
-            return Here(**json.loads((self.path / "up.json").read_text(encoding="utf-8")))
+            return RunningStack(**json.loads((self.path / "up.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
-    def running(self) -> Here | None:
+    def running(self) -> RunningStack | None:
         """Return what runs here now."""
         here = self.last()
         return here if here and is_alive(here.pid) and self._is_held() else None

@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_or_fetch_server, find_server
 
 if TYPE_CHECKING:
-    from hookyard.cli.up.directory import Here, UpDirectory
-    from hookyard.cli.up.processes import Guard, Terminal
+    from hookyard.cli.up.child import ReaperProcess, Terminal
+    from hookyard.cli.up.directory import RunningStack, UpDirectory
 
 _LOOK_AGAIN_S: Final = 0.02
 _LEFTOVER_S: Final = 20.0
@@ -43,7 +43,7 @@ def make_redis(directory: UpDirectory, terminal: Terminal) -> EmbeddedRedis:
     return EmbeddedRedis(directory.redis, server=server)
 
 
-async def start(server: EmbeddedRedis, guard: Guard, stopping: asyncio.Event) -> int | None:
+async def start(server: EmbeddedRedis, guard: ReaperProcess, stopping: asyncio.Event) -> int | None:
     """Start the server, return its process id once it answers; guarded from its first moment on.
 
     *stopping*, set meanwhile (reading a long file takes its time), ends it, and gives ``None``.
@@ -85,7 +85,7 @@ async def wait_for_end(server: EmbeddedRedis) -> None:
         writer.close()  # and look whether it takes a new one
 
 
-def end_leftover(last: Here | None, terminal: Terminal) -> None:
+def end_leftover(last: RunningStack | None, terminal: Terminal) -> None:
     """End a Redis that an ``up`` left behind which was killed together with its guard.
 
     Two servers on one append-only file would ruin it.

@@ -14,7 +14,8 @@ import pytest
 from gitlab_emulator.app import create_app
 from typer.testing import CliRunner
 
-from hookyard.cli.context import Place, redis_trouble
+from hookyard.cli.context import CliContext
+from hookyard.cli.ledger_session import connection_error
 from hookyard.cli.main import app
 from hookyard.ledger.records import State
 from hookyard.redis.embedded import free_port
@@ -59,15 +60,15 @@ def test_a_redis_that_is_away_is_said_with_its_url_masked(command, arguments):
     run = command(*arguments, REDIS_URL=f"redis://user:geheim@127.0.0.1:{free_port()}/0")
     assert run.code == 1
     assert "redis://user:***@127.0.0.1" in run.err
-    assert "REDIS_URL is set to it" in run.err
+    assert "REDIS_URL points to it" in run.err
     assert "geheim" not in run.err
     assert "Traceback" not in run.err
 
 
 def test_where_nothing_runs_it_is_said_what_to_start():
     # not run as a command: a Redis may well be where the default points to
-    place = Place(settings=load(), here=None, given=frozenset())
-    text = redis_trouble(place, ConnectionRefusedError("refused"))
+    context = CliContext(settings=load(), stack=None, given=frozenset())
+    text = connection_error(context, ConnectionRefusedError("refused"))
     assert text.startswith("Nothing runs here: start `hookyard up` in this directory, or set REDIS_URL.")
 
 

@@ -6,8 +6,15 @@ import sys
 
 import pytest
 
-from hookyard.cli.up.directory import Here, UpDirectory
-from hookyard.cli.up.processes import FAILED_STARTS, Child, Guard, Plan, Terminal, restart_after_s
+from hookyard.cli.up.child import (
+    FAILED_STARTS,
+    ChildProcess,
+    ChildSpec,
+    ReaperProcess,
+    Terminal,
+    restart_delay_s,
+)
+from hookyard.cli.up.directory import RunningStack, UpDirectory
 from tests.fakes import until
 
 
@@ -23,7 +30,7 @@ from tests.fakes import until
     ],
 )
 def test_what_ends_is_started_again_later_and_later_until_it_is_given_up(exit_code, failed_starts, wait_s):
-    assert restart_after_s(exit_code=exit_code, failed_starts=failed_starts) == wait_s
+    assert restart_delay_s(exit_code=exit_code, failed_starts=failed_starts) == wait_s
 
 
 def test_lines_carry_one_time_and_no_colour_where_no_terminal_is(capsys):
@@ -43,34 +50,34 @@ def test_lines_carry_one_time_and_no_colour_where_no_terminal_is(capsys):
 def guard(tmp_path):
     directory = UpDirectory(tmp_path / ".hookyard")
     assert directory.take()
-    started = Guard(directory.lock)
+    started = ReaperProcess(directory.lock)
     yield started
     started.dismiss()
     directory.let_go()
 
 
-def a_child(guard, code, *, patience_s=20.0):
-    plan = Plan(
+def a_child(guard, code, *, stop_timeout_s=20.0):
+    plan = ChildSpec(
         name="child",
         command=[sys.executable, "-u", "-c", code],
         environment={},
-        patience_s=patience_s,
+        stop_timeout_s=stop_timeout_s,
     )
-    return Child(plan, Terminal(["child"]), guard)
+    return ChildProcess(plan, Terminal(["child"]), guard)
 
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
 
 
 async def test_one_that_does_not_end_in_its_time_is_killed(guard, capsys):
-    child = a_child(guard, STUBBORN, patience_s=0.1)
+    child = a_child(guard, STUBBORN, stop_timeout_s=0.1)
     await asyncio.wait_for(child.has_spoken.wait(), 20)
     await asyncio.wait_for(child.stop(asyncio.Event()), 20)
     assert "child does not end; killing it" in capsys.readouterr().out
 
 
 async def test_hurry_gives_a_patient_one_little_time(guard):
-    child = a_child(guard, STUBBORN, patience_s=600)
+    child = a_child(guard, STUBBORN, stop_timeout_s=600)
     await asyncio.wait_for(child.has_spoken.wait(), 20)
     hurry = asyncio.Event()
     hurry.set()
@@ -120,7 +127,7 @@ async def test_a_guard_ends_what_it_watches_when_it_is_left_alone(guard):
 
 def here(**changed):
     facts = {"pid": 1, "started": "2026-01-31T12:00:00Z", "addresses": {}, "environment": {}}
-    return Here(**{**facts, **changed})
+    return RunningStack(**{**facts, **changed})
 
 
 def test_only_one_can_have_a_directory(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookyard.cli.up.environment import child_environment
+from hookyard.cli.launch import child_environment
 
 
 def test_a_secret_that_is_handed_on_is_not_given_a_second_time_by_its_file(monkeypatch):

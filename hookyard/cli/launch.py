@@ -32,23 +32,23 @@ def child_environment(added: Mapping[str, str], defaults: Mapping[str, str]) -> 
     return {**ours, **missing, **added}
 
 
-def python_module(module: str, *arguments: str) -> list[str]:
+def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs one of our packages in a process of its own."""
     return [sys.executable, _OFF_PATH, "-m", module, *arguments]
 
 
-def become(module: str, *arguments: str, environment: Mapping[str, str]) -> NoReturn:
+def exec_module(module: str, *arguments: str, environment: Mapping[str, str]) -> NoReturn:
     """Turn this process into another of ours, so that signals, output and exit code are its own.
 
     :param environment: what it gets besides ours, where ours does not have it.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    command = python_module(module, *arguments)
+    command = module_command(module, *arguments)
     os.execve(command[0], command, child_environment({}, environment))  # noqa: S606 - no shell is wanted
 
 
-def hook_secrets(settings: Settings) -> dict[str, str]:
+def emulator_secrets(settings: Settings) -> dict[str, str]:
     """Return what vouches for a webhook here, as the emulator reads it: in no process list."""
     secrets = {
         "EMULATOR_SECRET_TOKEN": settings.secret_tokens,
@@ -57,7 +57,7 @@ def hook_secrets(settings: Settings) -> dict[str, str]:
     return {name: tokens[0].get_secret_value() for name, tokens in secrets.items() if tokens}
 
 
-def own_name() -> str:
+def command_name() -> str:
     """Return what to type for ``hookyard`` in this directory: that, or the path of the command."""
     script = Path(sys.argv[0])
     if script.name != "hookyard":

@@ -7,8 +7,8 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hookyard.cli.up.environment import child_environment, hook_secrets, python_module
-from hookyard.cli.up.processes import Plan
+from hookyard.cli.launch import child_environment, emulator_secrets, module_command
+from hookyard.cli.up.child import ChildSpec
 from hookyard.redis.embedded import free_port
 from hookyard.settings.settings import SettingsError, ingress_faults, load
 
@@ -24,7 +24,7 @@ _SPARE_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class UpPlan:
     """What is to run. ``emulator_port`` is ``None`` where GitLab is a real one.
 
     ``is_open``: nobody has to prove to be GitLab, which is allowed on loopback only.
@@ -56,7 +56,7 @@ class Layout:
         return [*(["emulator"] if self.emulator_port is not None else []), "ingress", *workers]
 
 
-def make_layout(*, port: int | None, emulator_port: int, workers: int) -> Layout:
+def make_plan(*, port: int | None, emulator_port: int, workers: int) -> UpPlan:
     """Return what is to run.
 
     :param port: the ingress's, where it is not to be ``HOOKYARD_PORT``. 0, here and as
@@ -69,7 +69,7 @@ def make_layout(*, port: int | None, emulator_port: int, workers: int) -> Layout
     if faults and not _is_loopback(settings.host):
         raise SettingsError(faults)
     has_gitlab = "gitlab_url" in settings.model_fields_set
-    return Layout(
+    return UpPlan(
         settings=settings,
         port=(settings.port if port is None else port) or free_port(),
         emulator_port=None if has_gitlab else emulator_port or free_port(),
@@ -91,7 +91,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def taken_port(layout: Layout) -> str | None:
+def taken_port(layout: UpPlan) -> str | None:
     """Return which port cannot be listened on and what to do about it; ``None`` when all can."""
     wanted = [("ingress", layout.settings.host, layout.port, "--port")]
     if layout.emulator_port is not None:
@@ -116,7 +116,7 @@ def _why_not(host: str, port: int) -> str | None:
     return None
 
 
-def shared_environment(layout: Layout, directory: UpDirectory, redis_url: str) -> dict[str, str]:
+def shared_environment(layout: UpPlan, directory: UpDirectory, redis_url: str) -> dict[str, str]:
     """Return the variables that our processes and commands in other terminals have in common.
 
     No secret of GitLab's is among them: whoever needs one sets it.
@@ -136,7 +136,7 @@ def shared_environment(layout: Layout, directory: UpDirectory, redis_url: str) -
     return shared
 
 
-def make_plans(layout: Layout, shared: dict[str, str]) -> list[Plan]:
+def child_specs(layout: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
     """Return how each process is started, in that order."""
     settings = layout.settings
     environment = child_environment(
@@ -147,7 +147,7 @@ def make_plans(layout: Layout, shared: dict[str, str]) -> list[Plan]:
         },
     )
     commands = {
-        "emulator": python_module(
+        "emulator": module_command(
             "gitlab_emulator",
             "serve",
             "--host",
@@ -157,24 +157,24 @@ def make_plans(layout: Layout, shared: dict[str, str]) -> list[Plan]:
             "--hook",
             f"{layout.ingress}/",
         ),
-        "ingress": python_module("ingress"),
-        "worker": python_module("worker"),
+        "ingress": module_command("ingress"),
+        "worker": module_command("worker"),
     }
-    patience_s = {
+    stop_timeout_s = {
         "emulator": _EMULATOR_S,
         "ingress": _INGRESS_S + settings.shutdown_delay_s,
         "worker": settings.drain_s + settings.lease_s + _SPARE_S,  # its own limit, and some
     }
-    environments = {"emulator": {**environment, **hook_secrets(settings)}}
+    environments = {"emulator": {**environment, **emulator_secrets(settings)}}
     plans = []
     for name in layout.names:
         kind = name.partition("-")[0]
         plans.append(
-            Plan(
+            ChildSpec(
                 name=name,
                 command=commands[kind],
                 environment=environments.get(kind, environment),
-                patience_s=patience_s[kind],
+                stop_timeout_s=stop_timeout_s[kind],
             )
         )
     return plans

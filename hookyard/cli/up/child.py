@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, Final
 from honcho.colour import get_colours  # type: ignore[import-untyped]  # it has no types
 from honcho.printer import Message, Printer  # type: ignore[import-untyped]
 
+from hookyard.cli.launch import wants_colour
 from hookyard.cli.up import reaper
-from hookyard.cli.up.environment import wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-LIVED_S: Final = 10.0
+STARTED_WELL_S: Final = 10.0
 """A process that ran for so long had started well; one that ends sooner counts as a failed start."""
 
 FAILED_STARTS: Final = 5
@@ -45,10 +45,10 @@ _ESCAPES: Final = re.compile(r"\x1b\[[0-9;]*m")
 _STAMP: Final = re.compile(r"^((?:\x1b\[[0-9;]*m)*)\d{4}-\d\d-\d\dT[\d:.]+Z((?:\x1b\[[0-9;]*m)*) ")
 
 
-def restart_after_s(*, exit_code: int, failed_starts: int) -> float | None:
-    """Return how long to wait before starting a process again that ended by itself; ``None``: give up.
+def restart_delay_s(*, exit_code: int, failed_starts: int) -> float | None:
+    """Return how long to wait before restarting a process that ended by itself; ``None``: give up.
 
-    :param failed_starts: how many of its runs in a row were shorter than :data:`LIVED_S`, this one too.
+    :param failed_starts: how many starts in a row failed, this one included.
     """
     if exit_code == WRONG_SETTINGS or failed_starts >= FAILED_STARTS:
         return None
@@ -99,7 +99,7 @@ class Terminal:
             self.when_unread()
 
 
-class Guard:
+class ReaperProcess:
     """The process that ends the others should this one be killed; see ``up_guard``."""
 
     def __init__(self, lock: int) -> None:
@@ -135,23 +135,23 @@ class Guard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ChildSpec:
     """A process that is to run: its name, what starts it, and how long it may take to stop."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
-    patience_s: float
+    stop_timeout_s: float
 
 
-class Child:
+class ChildProcess:
     """One process, kept running until it is stopped.
 
     ``has_spoken`` is set once it has printed something; ``gave_up`` holds its last exit code when it
     cannot be kept running.
     """
 
-    def __init__(self, plan: Plan, terminal: Terminal, guard: Guard) -> None:
+    def __init__(self, plan: ChildSpec, terminal: Terminal, guard: ReaperProcess) -> None:
         self.plan = plan
         self.has_spoken = asyncio.Event()
         self.gave_up: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -165,7 +165,7 @@ class Child:
         """Have it end in good order; *hurry*, set now or meanwhile, gives it little time for that."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
-        if not await self._has_ended(self.plan.patience_s, hurry) and hurry.is_set():
+        if not await self._has_ended(self.plan.stop_timeout_s, hurry) and hurry.is_set():
             # At the second signal a worker hands its deliveries back, and an ingress ends at once. Two
             # of a kind may reach it as one.
             self._signal(signal.SIGINT)
@@ -190,8 +190,8 @@ class Child:
             exit_code = await self._run_once()
             if self._stopping.is_set():
                 return
-            failed_starts = failed_starts + 1 if time.monotonic() - began < LIVED_S else 1
-            wait_s = restart_after_s(exit_code=exit_code, failed_starts=failed_starts)
+            failed_starts = failed_starts + 1 if time.monotonic() - began < STARTED_WELL_S else 1
+            wait_s = restart_delay_s(exit_code=exit_code, failed_starts=failed_starts)
             ended = f"{self.plan.name} {_how(exit_code)}"
             if wait_s is None:
                 self._terminal.say(f"{ended}; starting it again would not help")
