@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hookyard.redis.client import is_redis_away
+from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry.redis_outage import Outage
 from ingress.spool.spool import CannotSpool, Spool
 

@@ -16,9 +16,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from hookyard.cancellation import cancel_and_wait
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
-from hookyard.redis.client import close, open_redis, stop
+from hookyard.redis.client import close, open_redis
 from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
 from hookyard.telemetry import logs
 from hookyard.telemetry.metrics import CONTENT_TYPE
@@ -80,7 +81,7 @@ def create_app(
             signing_tokens=len(settings.signing_tokens),
         )
         yield
-        await stop(looking_after)
+        await cancel_and_wait(looking_after)
         if spool is not None:
             await spool.close()
         scraping.close()

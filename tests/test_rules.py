@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "hookyard": set(),
     "hookyard.redis": set(),
     "hookyard.telemetry": set(),
+    "hookyard.cancellation": set(),
     "hookyard.startup": set(),
     "hookyard.settings": {"hookyard.redis", "hookyard.telemetry"},
     "hookyard.ledger": {"hookyard.redis", "hookyard.settings", "hookyard.telemetry"},
@@ -47,6 +48,7 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.telemetry",
     },
     "ingress": {
+        "hookyard.cancellation",
         "hookyard.gitlab",
         "hookyard.ledger",
         "hookyard.redis",
@@ -56,6 +58,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "worker": {
         "hookyard",
+        "hookyard.cancellation",
         "hookyard.gitlab",
         "hookyard.host",
         "hookyard.ledger",

@@ -21,7 +21,8 @@ from hookyard.host.routing import Finder
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
 from hookyard.ledger.metrics import LedgerFigures
-from hookyard.redis.client import is_redis_away, open_redis
+from hookyard.redis.client import open_redis
+from hookyard.redis.errors import is_redis_away
 from hookyard.settings.settings import unknown_variables
 from worker.dispatch import Dispatcher
 from worker.engine import Engine

@@ -20,11 +20,13 @@ import structlog
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
+from hookyard.cancellation import cancel_and_wait
 from hookyard.host.invoke import log_context
 from hookyard.host.routing import load_router_or_exit
 from hookyard.ledger import heartbeats, keys
 from hookyard.redis import arq_serializer
-from hookyard.redis.client import close, parse_sentinel_url, stop
+from hookyard.redis.client import close
+from hookyard.redis.urls import parse_sentinel_url
 from hookyard.settings.settings import Settings, load_or_exit
 from hookyard.telemetry import logs
 from hookyard.telemetry.redis_outage import Outage
@@ -82,7 +84,7 @@ async def start_up(ctx: dict[str, Any]) -> None:
 
 async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
-    await stop(ctx["saying"])
+    await cancel_and_wait(ctx["saying"])
     await asyncio.to_thread(ctx["parts"].leases.stop)
     await ctx["parts"].close()
     await close(ctx["parts"].ledger.redis)

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from arq.worker import Worker, func
 
+from hookyard.cancellation import cancel_and_wait
 from hookyard.ledger import heartbeats, keys
 from hookyard.ledger.records import State
 from hookyard.redis import arq_serializer
-from hookyard.redis.client import close, is_redis_away, stop
+from hookyard.redis.client import close
+from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry.redis_outage import Outage
 from worker.running import TASK_PREFIX, Running
 from worker.wake_up import WAIT_S, WakeUp
@@ -120,7 +122,7 @@ class Engine(Worker):
             while not self._is_over and not await self._turn():
                 pass
         finally:
-            await asyncio.gather(stop(watching), stop(saying))
+            await asyncio.gather(cancel_and_wait(watching), cancel_and_wait(saying))
 
     async def close(self) -> None:
         """Hand back what still runs and leave nothing behind; Redis may be away."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hookyard.ledger.leases import renew, renew_script
-from hookyard.redis.client import is_redis_away, open_sync_redis
+from hookyard.redis.client import open_sync_redis
+from hookyard.redis.errors import is_redis_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable

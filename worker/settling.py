@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from hookyard.redis.client import is_redis_away
+from hookyard.redis.errors import is_redis_away
 from worker.dispatch import LeaseLost
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hookyard.redis.client import close, is_redis_away
+from hookyard.redis.client import close
+from hookyard.redis.errors import is_redis_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ from hookyard.cli.output.terminal import EXIT_FAILED, stop
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
-from hookyard.redis.client import close, is_redis_away, open_redis
+from hookyard.redis.client import close, open_redis
+from hookyard.redis.errors import is_redis_away
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -2,7 +2,7 @@
 
 Every change of state is one Lua script (``scripts/``), called with all deliveries that wait at the
 same moment. Redis's own clock decides what is due and whose lease has ended, so that the clocks of
-ingresses and workers need not agree. What Redis raises passes through; ``connection.is_redis_away``
+ingresses and workers need not agree. What Redis raises passes through; ``redis.errors.is_redis_away``
 tells whether trying again can help.
 """
 
@@ -17,19 +17,18 @@ from hookyard.ledger.claims import Claims, Settlement, Unreadable
 from hookyard.ledger.codec import pack_body, pack_meta, pack_run, unpack_record
 from hookyard.ledger.keys import LedgerKeys, job_bytes
 from hookyard.ledger.records import RECORD_VERSION, Delivery, one_line
-from hookyard.redis import scripts
 from hookyard.redis.batching import GroupCommit, awaited
-from hookyard.redis.client import NotReplicated, is_redis_away
+from hookyard.redis.errors import NotReplicated, is_redis_away
+from hookyard.redis.scripts import ScriptRunner, source
 from hookyard.settings.limits import KEPT_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from arq.connections import ArqRedis
     from redis.asyncio.client import Pipeline
 
     from hookyard.ledger.records import Run
-    from hookyard.redis.pipeline import Done
     from hookyard.redis.scripts import Argument
 
     _Accepting = tuple[str, int, bytes, bytes, bytes]
@@ -75,19 +74,32 @@ class Ledger:
         self._lease_ms = lease_ms
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
-        self.keys = keys or LedgerKeys()
-        self._scripts = scripts.Scripts(redis, timeout_s=accept_timeout_s)
+        self.keys = keys = keys or LedgerKeys()
+        self._scripts = ScriptRunner(redis, timeout_s=accept_timeout_s)
         self._redis_is_ahead_ms: int | None = None
         self._accept_timeout_s = accept_timeout_s
-        self._accepting = GroupCommit(
-            awaited(self._accept_replicated) if min_replicas else self._accept,
-            size=_accept_bytes,
-            worth_another=WORTH_ANOTHER,
-            most=MOST_UNDER_WAY,
-            ends_all=is_redis_away,
+        records = keys.deliveries
+        self._accept_keys = [keys.queue, keys.received, keys.states, keys.wake]
+        self._accepting: GroupCommit[_Accepting] = GroupCommit(
+            awaited(self._accept_replicated)
+            if min_replicas
+            else self._scripts.batch("accept", keys=self._accept_keys, args=[records]),
+            min_for_another=WORTH_ANOTHER,
+            max_in_flight=MOST_UNDER_WAY,
+            fails_all=is_redis_away,
         )
-        self._checkpointing = GroupCommit(self._checkpoint)
-        self._settling = GroupCommit(self._settle, worth_another=SETTLED_AT_ONCE, most=2)
+        self._checkpointing: GroupCommit[tuple[str, int, bytes]] = GroupCommit(
+            self._scripts.batch("checkpoint", keys=[keys.queue], args=[records, lease_ms])
+        )
+        self._settling: GroupCommit[tuple[str, int, str, int, str, bytes]] = GroupCommit(
+            self._scripts.batch(
+                "settle",
+                keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done],
+                args=[records, KEPT_RUNS],
+            ),
+            min_for_another=SETTLED_AT_ONCE,
+            max_in_flight=2,
+        )
 
     def accept(self, delivery: Delivery) -> asyncio.Future[bool]:
         """Keep *delivery*; it is in Redis when what this gives was awaited.
@@ -96,14 +108,10 @@ class Ledger:
 
         :returns: ``True`` when it is new, ``False`` when one with its id was there (nothing is changed).
         """
+        meta, body = pack_meta(delivery), pack_body(delivery.body)
+        job = job_bytes(delivery.id, delivery.received_ms)
         return self._accepting(
-            (
-                delivery.id,
-                delivery.received_ms,
-                pack_meta(delivery),
-                pack_body(delivery.body),
-                job_bytes(delivery.id, delivery.received_ms),
-            )
+            (delivery.id, delivery.received_ms, meta, body, job), size=len(meta) + len(body)
         )
 
     async def probe(self) -> None:
@@ -227,19 +235,13 @@ class Ledger:
             )
         return found
 
-    def _accept(self, batch: Sequence[_Accepting], done: Done) -> None:
-        self._scripts.start("accept", done, **self._to_accept(batch))
-
-    async def _accept_replicated(self, batch: Sequence[_Accepting]) -> Any:
-        script = self.redis.register_script(scripts.source("accept"))
+    async def _accept_replicated(self, batch: Sequence[tuple[Argument, ...]]) -> Any:
+        script = self.redis.register_script(source("accept"))
+        args = [self.keys.deliveries, *chain.from_iterable(batch)]
         async with asyncio.timeout(self._accept_timeout_s), self.redis.pipeline(transaction=False) as pipe:
-            await script(**self._to_accept(batch), client=pipe)
+            await script(keys=self._accept_keys, args=args, client=pipe)
             answers, *_ = await self._execute(pipe)
         return answers
-
-    def _to_accept(self, batch: Sequence[_Accepting]) -> dict[str, Any]:
-        keys = [self.keys.queue, self.keys.received, self.keys.states, self.keys.wake]
-        return {"keys": keys, "args": [self.keys.deliveries, *_flat(batch)]}
 
     async def _execute(self, pipe: Pipeline) -> list[Any]:
         """Run *pipe*, then a write of our own, and have the replicas confirm all of it.
@@ -259,19 +261,6 @@ class Ledger:
             raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
         return answers
 
-    def _checkpoint(self, batch: Sequence[tuple[str, int, bytes]], done: Done) -> None:
-        args = [self.keys.deliveries, self._lease_ms, *_flat(batch)]
-        self._scripts.start("checkpoint", done, keys=[self.keys.queue], args=args)
-
-    def _settle(self, batch: Sequence[tuple[str, int, str, int, str, bytes]], done: Done) -> None:
-        keys = self.keys
-        self._scripts.start(
-            "settle",
-            done,
-            keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done],
-            args=[keys.deliveries, KEPT_RUNS, *_flat(batch)],
-        )
-
     def redis_now_ms(self) -> int:
         """Return what Redis's clock shows, as far as a claim has told it yet."""
         return time.time_ns() // 1_000_000 + (self._redis_is_ahead_ms or 0)
@@ -281,14 +270,6 @@ class Ledger:
         if self._redis_is_ahead_ms is None:
             return 0
         return self.redis_now_ms() + int(seconds * 1000)
-
-
-def _flat(batch: Sequence[tuple[Argument, ...]]) -> Iterator[Argument]:
-    return chain.from_iterable(batch)
-
-
-def _accept_bytes(item: _Accepting) -> int:
-    return len(item[2]) + len(item[3])
 
 
 def _pieces(ids: Iterable[str]) -> Iterable[list[str]]:

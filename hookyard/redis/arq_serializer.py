@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=repr)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+serialize: Final[Callable[[dict[str, Any]], bytes]] = msgspec.msgpack.Encoder(enc_hook=repr).encode
+"""arq's ``job_serializer``: return a job as msgpack.
 
-def serialize(job: dict[str, Any]) -> bytes:
-    """Return *job* as msgpack: arq's ``job_serializer``.
-
-    A value that msgpack does not know (an exception in a stock worker's result) is written as its ``repr``.
-    """
-    return _encoder.encode(job)
+A value that msgpack does not know (an exception in a stock worker's result) is written as its ``repr``.
+"""
 
 
 def deserialize(packed: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""How commands that wait at the same moment travel to Redis together (group commit).
+"""Group commit: what waits at the same moment travels to Redis, or to the disk, together.
 
-While one batch is under way, further items collect; they go as the next batch. A lone item waits
-for nobody. The price of a round trip, and of an fsync, is shared by all who wait for it.
+While one batch is in flight, further items collect and go as the next batch. A lone item does not
+wait. All callers in a batch share the price of one round trip or one fsync.
 """
 
 from __future__ import annotations
@@ -11,136 +11,139 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hookyard.redis.pipeline import tell
+from hookyard.redis.futures import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from hookyard.redis.pipeline import Done
+    from hookyard.redis.futures import OnResult
 
 Item = TypeVar("Item")
 
 
 class GroupCommit(Generic[Item]):
-    """Calls *flush* with all items that wait, in order of arrival.
+    """Calls *flush* with all waiting items, in order of arrival.
 
-    An item whose caller is cancelled before its turn is not sent; one that is under way may arrive.
+    An item whose caller is cancelled before its turn is not sent; one that is in flight may arrive.
 
-    :param flush: takes items, and what to call with one answer for each, in the same order, or with the
-        error that came instead. That reaches everybody in that batch, and nobody else unless *ends_all*
-        says so. An answer of 1 is ``True`` to who waits.
-    :param max_items: most items of one call, so that one call never holds Redis up for long.
-    :param size: an item's weight in bytes; a call carries *max_bytes* of them at most, or one item.
-    :param worth_another: when so many wait, a further call goes while others are under way, so that
-        this process and Redis are busy at the same time; 0 for one call at a time.
-    :param most: so many calls are under way at a time, if *worth_another*.
-    :param ends_all: whether who waits by then would only meet the same error, and is told at once.
+    :param flush: takes items and a callback for the list of their answers, in the same order, or for the
+        error that came instead. An error reaches every caller in that batch, and no other unless
+        *fails_all* says so. Callers get ``True`` for an answer of 1.
+    :param max_items: most items of one batch, so that one call never holds Redis up for long.
+    :param max_bytes: most bytes of one batch, as given with the items; a larger item goes alone.
+    :param min_for_another: when this many items wait, a further batch goes while others are in flight, so
+        that this process and Redis work at the same time; 0 for one batch at a time.
+    :param max_in_flight: most batches in flight at a time, with *min_for_another*.
+    :param fails_all: whether an error would only be repeated for items still waiting; these fail at once.
     """
 
     def __init__(
         self,
-        flush: Callable[[Sequence[Item], Done], None],
+        flush: Callable[[Sequence[Item], OnResult], None],
         *,
         max_items: int = 256,
-        size: Callable[[Item], int] | None = None,
         max_bytes: int = 4 * 1024 * 1024,
-        worth_another: int = 0,
-        most: int = 1,
-        ends_all: Callable[[BaseException], bool] = lambda _exc: False,
+        min_for_another: int = 0,
+        max_in_flight: int = 1,
+        fails_all: Callable[[BaseException], bool] = lambda _exc: False,
     ) -> None:
         self._flush = flush
         self._max_items = max_items
-        self._size = size
         self._max_bytes = max_bytes
-        self._worth_another = worth_another or max_items
-        self._most = most
-        self._ends_all = ends_all
-        self._waiting: deque[tuple[Item, asyncio.Future[bool]]] = deque()
-        self._under_way = 0
-        self._goes_soon = False
+        self._min_for_another = min_for_another or max_items
+        self._max_in_flight = max_in_flight
+        self._fails_all = fails_all
+        self._waiting: deque[tuple[Item, int, asyncio.Future[bool]]] = deque()
+        self._in_flight = 0
+        self._is_scheduled = False
 
-    def __call__(self, item: Item) -> asyncio.Future[bool]:
-        """Give *flush*'s answer for *item* to who awaits this, or what it raised for the batch."""
+    def __call__(self, item: Item, *, size: int = 0) -> asyncio.Future[bool]:
+        """Return a future of *flush*'s answer for *item*, or of the error of its batch.
+
+        :param size: the item's weight in bytes.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((item, future))
-        if len(self._waiting) >= self._worth_another and self._under_way < self._most:
-            self._go()
-        elif not self._under_way and not self._goes_soon:  # with who comes in the same turn of the loop
-            self._goes_soon = True
-            loop.call_soon(self._go_first)
+        self._waiting.append((item, size, future))
+        if len(self._waiting) >= self._min_for_another and self._in_flight < self._max_in_flight:
+            self._send_next()
+        elif not self._in_flight and not self._is_scheduled:  # with others of the same turn of the loop
+            self._is_scheduled = True
+            loop.call_soon(self._send_first)
         return future
 
-    def _go_first(self) -> None:
-        self._goes_soon = False
-        if not self._under_way:
-            self._go()
+    def _send_first(self) -> None:
+        self._is_scheduled = False
+        if not self._in_flight:
+            self._send_next()
 
-    def _go(self) -> None:
-        """Send the next batch."""
-        batch = self._next_batch()
-        if not batch:
+    def _send_next(self) -> None:
+        items, futures = self._next_batch()
+        if not items:
             return
-        self._under_way += 1
-        landed = partial(self._landed, batch)
+        self._in_flight += 1
+        on_result = partial(self._on_result, futures)
         try:
-            self._flush([item for item, _ in batch], landed)
-        except Exception as exc:  # noqa: BLE001 - handed on to those who wait
-            landed(None, exc)
+            self._flush(items, on_result)
+        except Exception as exc:  # noqa: BLE001 - handed on to the callers of this batch
+            on_result(None, exc)
 
-    def _landed(
-        self, batch: list[tuple[Item, asyncio.Future[bool]]], answers: Any, error: BaseException | None
+    def _on_result(
+        self, futures: list[asyncio.Future[bool]], answers: Any, error: BaseException | None
     ) -> None:
-        """Tell everybody in a batch what came of it, and send the next."""
-        self._under_way -= 1
-        if error is None and len(answers) != len(batch):
-            error = ValueError(f"{len(answers)} answers for {len(batch)} items")
+        """Give each caller in a batch its result, and send the next batch."""
+        self._in_flight -= 1
+        if error is None and len(answers) != len(futures):
+            error = ValueError(f"{len(answers)} answers for {len(futures)} items")
         if error is None:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                tell(future, answer == 1, None)
+            for future, answer in zip(futures, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer == 1)
         else:
-            if self._ends_all(error):
-                batch += self._waiting
+            if self._fails_all(error):
+                futures += [future for _, _, future in self._waiting]
                 self._waiting.clear()
-            for _, future in batch:
-                tell(future, None, error)
-        if self._waiting and (not self._under_way or len(self._waiting) >= self._worth_another):
-            self._go()
+            for future in futures:
+                resolve(future, None, error)
+        if self._waiting and (not self._in_flight or len(self._waiting) >= self._min_for_another):
+            self._send_next()
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[bool]]]:
-        """Return who goes next; what nobody waits for any more is dropped."""
-        batch: list[tuple[Item, asyncio.Future[bool]]] = []
-        size = 0
-        while self._waiting and len(batch) < self._max_items:
-            item, future = self._waiting[0]
+    def _next_batch(self) -> tuple[list[Item], list[asyncio.Future[bool]]]:
+        """Return the items that go next and their futures, without those whose callers were cancelled."""
+        items: list[Item] = []
+        futures: list[asyncio.Future[bool]] = []
+        total = 0
+        while self._waiting and len(items) < self._max_items:
+            item, size, future = self._waiting[0]
             if not future.done():
-                size += self._size(item) if self._size else 0
-                if batch and size > self._max_bytes:
+                total += size
+                if items and total > self._max_bytes:
                     break
-                batch.append((item, future))
+                items.append(item)
+                futures.append(future)
             self._waiting.popleft()
-        return batch
+        return items, futures
 
 
 def awaited(
     flush: Callable[[Sequence[Item]], Coroutine[Any, Any, Any]],
-) -> Callable[[Sequence[Item], Done], None]:
-    """Return what :class:`GroupCommit` calls, for a *flush* that is awaited."""
-    under_way: set[asyncio.Task[None]] = set()
+) -> Callable[[Sequence[Item], OnResult], None]:
+    """Return what :class:`GroupCommit` calls, for a *flush* that is a coroutine function."""
+    tasks: set[asyncio.Task[None]] = set()
 
-    async def carry(items: Sequence[Item], done: Done) -> None:
+    async def run(items: Sequence[Item], on_result: OnResult) -> None:
         try:
             answers = await flush(items)
         except BaseException as exc:
-            done(None, exc)
+            on_result(None, exc)
             if not isinstance(exc, Exception):
                 raise
         else:
-            done(answers, None)
+            on_result(answers, None)
 
-    def start(items: Sequence[Item], done: Done) -> None:
-        task = asyncio.get_running_loop().create_task(carry(items, done), name="group-commit")
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
+    def start(items: Sequence[Item], on_result: OnResult) -> None:
+        task = asyncio.get_running_loop().create_task(run(items, on_result), name="group-commit")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     return start

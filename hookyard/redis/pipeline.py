@@ -1,9 +1,9 @@
-"""A connection to Redis over which commands follow each other without waiting for answers.
+"""A connection to Redis that sends calls without waiting for the answers to earlier ones.
 
-redis-py asks and waits: what waits for the same answer cannot go ahead, and each answer costs a task
-its turn. Here what is asked is written at once, and its answer is handed over the moment it is read
-(Redis answers in the order of asking). Connecting, with all its kinds of address, TLS, passwords and
-sentinels, stays redis-py's work; this takes its connection over once it stands.
+redis-py sends one command and waits: callers queue for connections, and each answer costs a task
+switch. Here a call is written at once, and its answer is handed over as soon as it is read (Redis
+answers in the order of the calls). Connecting, with every kind of address, TLS, passwords and
+Sentinel, stays redis-py's work; this class takes its connection over once it is established.
 """
 
 from __future__ import annotations
@@ -19,121 +19,127 @@ from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from redis.asyncio import ConnectionPool
     from redis.asyncio.connection import AbstractConnection
 
-    Done = Callable[[Any, BaseException | None], None]
+    from hookyard.redis.futures import OnResult
 
-_NOTHING: Final = object()
-_LOOKS: Final = 10
+WRITER: Final = "_writer"
+"""redis-py's private attribute that leads to a connection's transport; there is no public one."""
+
+_INCOMPLETE: Final = object()
+_CHECKS_PER_TIMEOUT: Final = 10
+
+
+def can_take_over(pool: ConnectionPool) -> bool:
+    """Return whether this release of redis-py gives access to the transports of its connections."""
+    return hasattr(pool.make_connection(), WRITER)
+
+
+def transport_of(connection: AbstractConnection) -> asyncio.Transport | None:
+    """Return the transport of an established connection, ``None`` where it cannot be taken over."""
+    transport = getattr(getattr(connection, WRITER, None), "transport", None)
+    return transport if hasattr(transport, "set_protocol") else None
 
 
 @dataclass(kw_only=True, slots=True)
-class Asked:
-    """A script call on its way: ``load`` is the command that makes Redis know the script, if it does not.
+class PendingCall:
+    """A script call that is sent or about to be.
 
-    ``done`` is called once, with the answer or with what came instead.
+    :param load: the command that loads the script, sent when Redis does not know it.
     """
 
     command: bytes
     load: bytes
-    done: Done
-    since_s: float = 0.0
-    is_again: bool = False
+    on_result: OnResult
+    sent_at_s: float = 0.0
+    is_retry: bool = False
 
 
-def tell(future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
-    """Give *future* what has come, unless who waits for it was cancelled."""
-    if future.done():
-        return
-    if error is None:
-        future.set_result(answer)
-    elif isinstance(error, asyncio.CancelledError):
-        future.cancel()
-    else:
-        future.set_exception(error)
+class PipelinedConnection(asyncio.Protocol):
+    """One connection. Once lost it stays lost, and every pending call has received the error.
 
-
-class Line(asyncio.Protocol):
-    """One connection; lost, it stays so, and whoever was waiting has been told.
-
-    :param connection: a connected one of redis-py's, which nobody else uses from now on.
+    :param connection: an established one of redis-py's, used by nobody else from now on.
+    :param transport: its transport, see :func:`transport_of`.
     :param timeout_s: when an answer takes longer, the connection is given up.
     """
 
-    def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
-        writer: Any = connection._writer  # noqa: SLF001 - redis-py has no way to say which transport it is
+    def __init__(
+        self, connection: AbstractConnection, transport: asyncio.Transport, *, timeout_s: float
+    ) -> None:
         self.connection = connection
         self.is_open = True
         self._timeout_s = timeout_s
-        self._transport: asyncio.Transport = writer.transport
-        self._before: Any = self._transport.get_protocol()
+        self._transport = transport
+        self._former_protocol: Any = transport.get_protocol()
         self._reader = hiredis.Reader(
-            protocolError=InvalidResponse, replyError=ResponseError, notEnoughData=_NOTHING
+            protocolError=InvalidResponse, replyError=ResponseError, notEnoughData=_INCOMPLETE
         )
-        self._asked: deque[Asked | None] = deque()  # None: loads a script, nobody waits for it
+        self._pending: deque[PendingCall | None] = deque()  # None: the load of a script
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._transport.set_protocol(self)
+        transport.set_protocol(self)
 
-    def ask(self, asked: Asked) -> None:
-        """Send a call; the line must be open."""
-        asked.since_s = self._loop.time()
-        self._asked.append(asked)
-        self._transport.write(asked.command)
+    def send(self, call: PendingCall) -> None:
+        """Send *call*; the connection must be open."""
+        call.sent_at_s = self._loop.time()
+        self._pending.append(call)
+        self._transport.write(call.command)
         if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout_s / _LOOKS, self._look)
+            self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Hand over what has come."""
+        """Hand over the answers in *data*."""
         self._reader.feed(data)
         try:
-            while (answer := self._reader.gets()) is not _NOTHING:
+            while (answer := self._reader.gets()) is not _INCOMPLETE:
                 self._hand_over(answer)
         except InvalidResponse as exc:
-            self._give_up(exc)
-        if not self.is_open and not self._asked:
+            self._abort(exc)
+        if not self.is_open and not self._pending:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
-        self._give_up(RedisConnectionError(f"the connection to Redis was lost: {exc or 'closed by Redis'}"))
-        self._before.connection_lost(exc)  # who closes redis-py's connection waits for this
+        """Fail all pending calls."""
+        self._abort(RedisConnectionError(f"the connection to Redis was lost: {exc or 'closed by Redis'}"))
+        self._former_protocol.connection_lost(exc)  # closing redis-py's connection waits for this
 
     def _hand_over(self, answer: Any) -> None:
-        asked = self._asked.popleft()
+        call = self._pending.popleft()
         error = answer if isinstance(answer, ResponseError) else None
         if error is not None and "READONLY" in str(error):
-            # after a failover the address leads elsewhere; what is under way is still answered
+            # after a failover the address leads elsewhere; calls already sent are still answered
             self.is_open = False
-        if asked is None:
+        if call is None:
             return
-        if error is not None and str(error).startswith("NOSCRIPT") and not asked.is_again and self.is_open:
-            asked.is_again = True
-            self._asked.append(None)
-            self._transport.write(asked.load)
-            self.ask(asked)
+        if error is not None and str(error).startswith("NOSCRIPT") and not call.is_retry and self.is_open:
+            call.is_retry = True
+            self._pending.append(None)
+            self._transport.write(call.load)
+            self.send(call)
             return
-        asked.done(None if error else answer, error)
+        call.on_result(None if error else answer, error)
 
-    def _look(self) -> None:
-        """Give up when the oldest call has waited for too long; else look again while any is under way."""
+    def _start_timer(self) -> None:
+        self._timer = self._loop.call_later(self._timeout_s / _CHECKS_PER_TIMEOUT, self._check_timeout)
+
+    def _check_timeout(self) -> None:
+        """Give the connection up if the oldest call has waited too long, else check again later."""
         self._timer = None
-        oldest = next((asked for asked in self._asked if asked is not None), None)
+        oldest = next((call for call in self._pending if call is not None), None)
         if oldest is None:
             return
-        if self._loop.time() - oldest.since_s >= self._timeout_s:
-            self._give_up(RedisTimeoutError(f"no answer from Redis within {self._timeout_s:g} s"))
+        if self._loop.time() - oldest.sent_at_s >= self._timeout_s:
+            self._abort(RedisTimeoutError(f"no answer from Redis within {self._timeout_s:g} s"))
         else:
-            self._timer = self._loop.call_later(self._timeout_s / _LOOKS, self._look)
+            self._start_timer()
 
-    def _give_up(self, error: Exception) -> None:
+    def _abort(self, error: Exception) -> None:
         self.is_open = False
         if self._timer is not None:
             self._timer.cancel()
-        waiting, self._asked = self._asked, deque()
+        pending, self._pending = self._pending, deque()
         self._transport.abort()
-        for asked in waiting:
-            if asked is not None:
-                asked.done(None, error)
+        for call in pending:
+            if call is not None:
+                call.on_result(None, error)

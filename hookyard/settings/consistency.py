@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookyard.redis.client import has_password
+from hookyard.redis.urls import has_password
 
 
 def misfits(

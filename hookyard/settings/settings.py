@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hookyard.redis.client import check_url, masked, with_password
+from hookyard.redis.urls import check_url, masked, with_password
 from hookyard.settings.consistency import misfits
 from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, Unusable, is_example

@@ -54,7 +54,7 @@ class Spool:
         # one thread: SQLite's connection belongs to it, and the event loop never waits for the disk
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._is_closed = False
-        self._putting = GroupCommit(awaited(self._put), size=lambda item: len(item[1]))
+        self._putting = GroupCommit(awaited(self._put))
 
     async def open(self) -> None:
         """Open or make the file.
@@ -78,7 +78,7 @@ class Spool:
         :raises CannotSpool: when it could not be written; then it is not kept.
         """
         record = msgspec.msgpack.encode((pack_meta(delivery), pack_body(delivery.body)))
-        return await self._putting((delivery.id, record))
+        return await self._putting((delivery.id, record), size=len(record))
 
     async def depth(self) -> Depth:
         """Return how full it is.

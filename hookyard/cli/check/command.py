@@ -30,7 +30,8 @@ from hookyard.ledger.heartbeats import alive
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
-from hookyard.redis.client import close, is_redis_away, open_redis
+from hookyard.redis.client import close, open_redis
+from hookyard.redis.errors import is_redis_away
 from hookyard.settings.settings import SettingsError, ingress_faults, unknown_variables
 
 if TYPE_CHECKING:

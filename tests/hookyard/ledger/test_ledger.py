@@ -9,7 +9,7 @@ import pytest
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.leases import renew, renew_script
 from hookyard.ledger.records import Attempt, Ending, Outcome, Run, State
-from hookyard.redis.client import is_redis_away
+from hookyard.redis.errors import is_redis_away
 from tests.fakes import a_delivery, until
 
 LEASE_MS = 10_000

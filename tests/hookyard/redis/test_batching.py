@@ -92,8 +92,9 @@ async def test_a_batch_has_a_most_of_items(flushes):
 
 async def test_a_batch_has_a_most_of_bytes_but_always_one_item(flushes):
     flushes.let_go(9)
-    commit = GroupCommit(flushes, size=lambda item: item, max_bytes=10)
-    await ended(await started(commit, 4, 6, 1, 99, 5, 5, 5))
+    commit = GroupCommit(flushes, max_bytes=10)
+    tasks = [commit(item, size=item) for item in (4, 6, 1, 99, 5, 5, 5)]
+    await ended(tasks)
     assert flushes.batches == [[4, 6], [1], [99], [5, 5], [5]]
 
 
@@ -210,7 +211,7 @@ async def test_a_flush_that_fails_at_once_fails_its_batch_and_no_other(flushes):
 
 
 async def test_when_many_wait_further_batches_go_while_one_is_under_way_but_not_more_than_allowed(flushes):
-    commit = GroupCommit(flushes, worth_another=3, most=2)
+    commit = GroupCommit(flushes, min_for_another=3, max_in_flight=2)
     tasks = await started(commit, 1)
     await until(lambda: len(flushes.batches) == 1)
     tasks += await started(commit, 2, 3)
@@ -230,7 +231,7 @@ async def test_when_many_wait_further_batches_go_while_one_is_under_way_but_not_
 
 
 async def test_many_at_the_same_moment_do_not_wait_for_the_end_of_it(flushes):
-    commit = GroupCommit(flushes, worth_another=2, most=2)
+    commit = GroupCommit(flushes, min_for_another=2, max_in_flight=2)
     tasks = [commit(item) for item in range(1, 6)]
     assert flushes.batches == [[1, 2], [3, 4]]
     flushes.let_go(3)
@@ -239,7 +240,7 @@ async def test_many_at_the_same_moment_do_not_wait_for_the_end_of_it(flushes):
 
 
 async def test_who_waits_is_told_at_once_of_an_error_that_they_would_only_meet_too(flushes):
-    commit = GroupCommit(flushes, ends_all=lambda exc: isinstance(exc, ConnectionError))
+    commit = GroupCommit(flushes, fails_all=lambda exc: isinstance(exc, ConnectionError))
     tasks = await started(commit, 1)
     await until(lambda: flushes.batches)
     tasks += await started(commit, 2, 3)
@@ -253,7 +254,7 @@ async def test_who_waits_is_told_at_once_of_an_error_that_they_would_only_meet_t
 
 
 async def test_another_error_leaves_those_alone_who_wait(flushes):
-    commit = GroupCommit(flushes, ends_all=lambda exc: isinstance(exc, ConnectionError))
+    commit = GroupCommit(flushes, fails_all=lambda exc: isinstance(exc, ConnectionError))
     first = await started(commit, 1)
     await until(lambda: flushes.batches)
     second = await started(commit, 2)

@@ -1,18 +1,22 @@
-"""Scripts over one line: answers reach who asked, and every way of losing Redis reaches who waits."""
+"""Scripts over one connection: answers reach their callers, and so does every way of losing Redis."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import sys
 
 import pytest
+import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from hookyard.redis import scripts as script_module
-from hookyard.redis.client import close, is_redis_away, open_redis
+from hookyard.redis.client import close, open_redis
 from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.errors import is_redis_away
+from hookyard.redis.pipeline import WRITER
 from tests.fakes import until
 
 TEXTS = {
@@ -34,14 +38,14 @@ def _other_scripts(monkeypatch):
 
 @pytest.fixture
 def scripts(client):
-    return script_module.Scripts(client, timeout_s=5)
+    return script_module.ScriptRunner(client, timeout_s=5)
 
 
 @pytest.fixture
 async def own(own_redis):
     """Scripts over it, that wait for half a second."""
     client = open_redis(own_redis.url, timeout_s=None, connect_timeout_s=1)
-    yield script_module.Scripts(client, timeout_s=0.5)
+    yield script_module.ScriptRunner(client, timeout_s=0.5)
     await close(client)
 
 
@@ -100,7 +104,7 @@ async def test_who_gives_up_waiting_hurts_nobody(scripts):
 
 
 @pytest.mark.parametrize("way", ["killed", "restarted"])
-async def test_a_line_that_was_lost_while_idle_is_opened_again(own, own_redis, way):
+async def test_a_connection_that_was_lost_while_idle_is_opened_again(own, own_redis, way):
     assert await echo(own, "x") == b"x"
     if way == "killed":
         admin = open_redis(own_redis.url, timeout_s=5)
@@ -109,7 +113,7 @@ async def test_a_line_that_was_lost_while_idle_is_opened_again(own, own_redis, w
     else:
         await asyncio.to_thread(own_redis.stop)
         await asyncio.to_thread(own_redis.start)
-    await until(lambda: not own._line.is_open)
+    await until(lambda: not own._connection.is_open)
     assert await ended([echo(own, f"{number}") for number in range(3)]) == [b"0", b"1", b"2"]
 
 
@@ -144,7 +148,7 @@ async def test_a_redis_that_hangs_is_told_in_time_and_works_again(own, own_redis
 
 async def test_a_redis_that_is_not_there_is_an_error():
     client = open_redis(f"redis://127.0.0.1:{free_port()}/0", timeout_s=None)
-    scripts = script_module.Scripts(client, timeout_s=5)
+    scripts = script_module.ScriptRunner(client, timeout_s=5)
     answers = await ended([echo(scripts, "x") for _ in range(3)])
     assert all(map(is_redis_away, answers))
     await close(client)
@@ -159,7 +163,7 @@ async def test_a_server_that_speaks_something_else_is_an_error():
     server = await asyncio.start_server(nonsense, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     client = open_redis(f"redis://127.0.0.1:{port}/0", timeout_s=None)
-    (answer,) = await ended([echo(script_module.Scripts(client, timeout_s=2), "x")])
+    (answer,) = await ended([echo(script_module.ScriptRunner(client, timeout_s=2), "x")])
     assert isinstance(answer, Exception)
     await close(client)
     server.close()
@@ -168,7 +172,7 @@ async def test_a_server_that_speaks_something_else_is_an_error():
 async def test_a_replica_that_was_the_master_is_asked_no_more(own, own_redis):
     """As after a failover: what comes next asks redis-py, and so Sentinel, where the master is."""
     await own.call("push", keys=["list"], args=["x"])
-    first = own._line
+    first = own._connection
     admin = open_redis(own_redis.url, timeout_s=5)
     await admin.replicaof("127.0.0.1", free_port())
     (answer,) = await ended([own.call("push", keys=["list"], args=["x"])])
@@ -176,16 +180,16 @@ async def test_a_replica_that_was_the_master_is_asked_no_more(own, own_redis):
     await admin.replicaof("NO", "ONE")
     await close(admin)
     assert await own.call("push", keys=["list"], args=["x"]) == 2
-    assert own._line is not first
+    assert own._connection is not first
 
 
-async def test_when_the_client_is_closed_the_line_is(redis_url, client):
+async def test_the_connection_is_closed_with_its_client(redis_url, client):
     own = open_redis(redis_url, timeout_s=5)
     await own.client_setname("ours")
-    scripts = script_module.Scripts(own, timeout_s=5)
+    scripts = script_module.ScriptRunner(own, timeout_s=5)
     await echo(scripts, "x")
     await asyncio.wait_for(close(own), 5)
-    assert not scripts._line.is_open
+    assert not scripts._connection.is_open
 
     async def gone():
         return "evalsha" not in [one["cmd"] for one in await client.client_list()]
@@ -201,7 +205,55 @@ async def test_a_unix_socket_does_as_well(tmp_path):
     server.start()
     client = open_redis(f"unix://{path}", timeout_s=5)
     try:
-        assert await echo(script_module.Scripts(client, timeout_s=5), "x") == b"x"
+        assert await echo(script_module.ScriptRunner(client, timeout_s=5), "x") == b"x"
     finally:
         await close(client)
         server.stop()
+
+
+class Renamed(redis.asyncio.Connection):
+    """A connection of a release of redis-py that has renamed what a pipelined connection leans on."""
+
+    def __getattribute__(self, name):
+        if name == WRITER and not sys._getframe(1).f_globals["__name__"].startswith("redis."):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+class Replaced(redis.asyncio.Connection):
+    """The attribute is still there, but what it leads to is not a transport."""
+
+    def __getattribute__(self, name):
+        if name == WRITER and not sys._getframe(1).f_globals["__name__"].startswith("redis."):
+            return object()
+        return super().__getattribute__(name)
+
+
+@pytest.fixture(params=[Renamed, Replaced])
+async def without_pipeline(redis_url, request):
+    """A runner whose connections cannot be taken over."""
+    client = open_redis(redis_url, timeout_s=None)
+    client.connection_pool.connection_class = request.param
+    yield script_module.ScriptRunner(client, timeout_s=0.5)
+    await close(client)
+
+
+async def test_without_access_to_the_transport_scripts_go_through_redis_py_and_a_log_line_says_so(
+    without_pipeline, client
+):
+    await client.script_flush()
+    assert await ended([echo(without_pipeline, f"{number}") for number in range(3)]) == [b"0", b"1", b"2"]
+    push = [without_pipeline.call("push", keys=["list"], args=["x"]) for _ in range(2)]
+    assert sorted(await ended(push)) == [1, 2]
+    (wrong,) = await ended([without_pipeline.call("get", keys=["list"], args=[])])
+    assert "WRONGTYPE" in str(wrong)
+    assert not is_redis_away(wrong)
+    await client.delete("list")
+    assert without_pipeline._connection is None
+
+
+def test_the_missing_access_is_logged_once_at_start(redis_url, capsys):
+    client = open_redis(redis_url, timeout_s=None)
+    client.connection_pool.connection_class = Renamed
+    script_module.ScriptRunner(client, timeout_s=1)
+    assert capsys.readouterr().out.count("redis-py") == 2
