@@ -179,7 +179,7 @@ class Keeper:
 
     async def _hand_on(self, delivery: Delivery) -> None:
         await self._ledger.accept(delivery)
-        self._drained.add()
+        self._drained.inc()
 
     def _note_spool(self, error: CannotSpool | None) -> None:
         """Log one line when the spool fails and one when it works again."""

@@ -22,11 +22,10 @@ from hookyard.ledger.ledger import Ledger
 from hookyard.redis.client import close, open_redis
 from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
 from hookyard.telemetry import logs
-from hookyard.telemetry.metrics import CONTENT_TYPE
 from ingress.acceptor import Keeper
 from ingress.endpoint import Receiver
 from ingress.metrics import IngressMetrics
-from ingress.scraping import Scraping
+from ingress.metrics_endpoint import MetricsEndpoint
 from ingress.spool.spool import Spool
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def create_app(
     counted = IngressMetrics()
     keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s, metrics=counted)
     receiver = Receiver(settings, keeper, counted)
-    scraping = Scraping(settings, counted, spool)
+    metrics = MetricsEndpoint(settings, counted, spool)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -71,7 +70,6 @@ def create_app(
             log.warning(warning)
         if spool is not None:
             await spool.open()
-        scraping.open()
         looking_after = asyncio.create_task(keeper.look_after(), name="look-after")
         log.info(
             "ingress ready",
@@ -84,7 +82,7 @@ def create_app(
         await cancel_and_wait(looking_after)
         if spool is not None:
             await spool.close()
-        scraping.close()
+        metrics.close()
         await close(redis)
 
     async def health(_request: Request) -> Response:
@@ -110,15 +108,12 @@ def create_app(
             json.dumps(state) + "\n", status_code=200 if is_ready else 503, media_type="application/json"
         )
 
-    async def metrics(_request: Request) -> Response:
-        return Response(await scraping.text(), media_type=CONTENT_TYPE)
-
     app = Ingress(
         receiver,
         routes=[
             Route("/health", health),
             Route("/ready", ready),
-            Route("/metrics", metrics),
+            Route("/metrics", metrics.answer),
         ],
         lifespan=lifespan,
     )

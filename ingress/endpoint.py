@@ -185,7 +185,7 @@ class Receiver:
         return self._empty[kept]
 
     def _note(self, delivery: Delivery, kept: Kept) -> None:
-        self._counters[kept].add()
+        self._counters[kept].inc()
         if kept is Kept.IN_SPOOL or self._tells_all:
             log.info("delivery accepted", delivery_id=delivery.id, how=kept.value)
 

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookyard.ledger.keys import LedgerKeys
-from hookyard.ledger.metrics import LedgerFigures
-from ingress.metrics import ANSWERS, IngressMetrics, spool_families
+from hookyard.ledger.metrics import LedgerMetrics
+from ingress.metrics import ANSWERS, IngressMetrics, SpoolMetrics
 from ingress.spool.table import Depth
 from worker.metrics import WorkerMetrics
 
@@ -25,12 +25,12 @@ ALERTS = ROOT / "deploy" / "alerts.yml"
 @pytest.fixture
 def exposed(redis_url):
     """Every metric that a process shows, with its labels, where everything there is to show is shown."""
-    ledger = LedgerFigures(redis_url, LedgerKeys(), timeout_s=5)
     ingress, worker = IngressMetrics(), WorkerMetrics(slots=1)
+    ledger = LedgerMetrics(ingress.registry, redis_url, LedgerKeys(), timeout_s=5)
     worker.handler("bot:handler").ran("succeeded", 0.1)
     worker.gitlab.called("GET", 200, 0.1, {"ratelimit-limit": "9", "ratelimit-remaining": "8"})
-    depth = Depth(waiting=0, used_bytes=0, max_bytes=1)
-    told = ingress.text(*spool_families(depth), *ledger.families()) + worker.figures.text()
+    SpoolMetrics(ingress.registry).depth = Depth(waiting=0, used_bytes=0, max_bytes=1)
+    told = ingress.registry.render() + worker.registry.render()
     ledger.close()
     found = {}
     for family in text_string_to_metric_families(told.decode()):

@@ -20,7 +20,7 @@ from hookyard.host.retry import Limits
 from hookyard.host.routing import Finder
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
-from hookyard.ledger.metrics import LedgerFigures
+from hookyard.ledger.metrics import LedgerMetrics
 from hookyard.redis.client import open_redis
 from hookyard.redis.errors import is_redis_away
 from hookyard.settings.settings import unknown_variables
@@ -149,10 +149,11 @@ def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
     if not settings.metrics_port:
         yield
         return
-    ledger = LedgerFigures(settings.redis_url, parts.ledger.keys, timeout_s=settings.redis_timeout_s)
-    server = MetricsServer(
-        text=lambda: parts.metrics.figures.text(*ledger.families()), fault=parts.leases.fault
+    registry = parts.metrics.registry
+    ledger = LedgerMetrics(
+        registry, settings.redis_url, parts.ledger.keys, timeout_s=settings.redis_timeout_s
     )
+    server = MetricsServer(registry, fault=parts.leases.fault)
     server.start(settings.host, settings.metrics_port)
     try:
         yield

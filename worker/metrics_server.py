@@ -1,103 +1,91 @@
-"""A worker's ``/metrics`` and ``/health``, on a port of its own, from threads of their own.
+"""``/metrics`` and ``/health`` of a worker, served on a port of its own by uvicorn in a thread.
 
-Threads, because a handler that blocks the event loop is just what one wants to be told of.
+They must answer while a handler blocks the worker's loop: that is what they are there to show.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from typing import TYPE_CHECKING, Final
 
 import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from hookyard.telemetry.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.requests import Request
+
+    from hookyard.telemetry.metrics import Registry
+
 log = structlog.get_logger("worker")
 
-_PATIENCE_S: Final = 5.0
-_TEXT: Final = "text/plain; charset=utf-8"
+_STOP_S: Final = 2
+"""For a scrape under way when the worker ends."""
 
 
 class MetricsServer:
-    """Serves until ``stop``.
+    """Serves from ``start`` until ``stop``.
 
-    :param text: gives what a scrape shows; called in a thread.
-    :param fault: gives why this worker is not well, or ``None``; called in a thread.
+    :param fault: returns why this worker is unhealthy, or ``None``; called in the server's thread.
     """
 
-    def __init__(self, *, text: Callable[[], bytes], fault: Callable[[], str | None]) -> None:
-        self._text = text
-        self._fault = fault
-        self._server: ThreadingHTTPServer | None = None
+    def __init__(self, registry: Registry, *, fault: Callable[[], str | None]) -> None:
+        self._app = _app(registry, fault)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> None:
         """Listen there. A port that is taken costs a worker its metrics, not its deliveries."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = _server(self, host, port)
+            listening = socket.create_server((host, port), family=family)
         except OSError as exc:
             log.error(
-                "no /metrics and /health of this worker: cannot listen",
+                "cannot listen: no /metrics and /health for this worker",
                 host=host,
                 port=port,
                 error=exc.strerror or str(exc),
-                hint="give each worker on one machine a HOOKYARD_METRICS_PORT of its own, or 0 for none",
+                hint="give each worker on one machine its own HOOKYARD_METRICS_PORT, or 0 for none",
             )
             return
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
-        log.info("metrics", host=host, port=self._server.server_port)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._app,
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                timeout_graceful_shutdown=_STOP_S,
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True
+        )
+        self._thread.start()
+        log.info("metrics", host=host, port=listening.getsockname()[1])
 
     def stop(self) -> None:
-        """Listen no more."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-
-    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
-        """Return status, content type and body for a GET of *path*."""
-        match path.partition("?")[0]:
-            case "/metrics":
-                return HTTPStatus.OK, CONTENT_TYPE, self._text()
-            case "/health":
-                fault = self._fault()
-                status = HTTPStatus.SERVICE_UNAVAILABLE if fault else HTTPStatus.OK
-                return status, _TEXT, f"{fault or 'ok'}\n".encode()
-            case _:
-                return HTTPStatus.NOT_FOUND, _TEXT, b"there are /metrics and /health\n"
+        """Stop listening."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(2 * _STOP_S)
 
 
-def _server(metrics: MetricsServer, host: str, port: int) -> ThreadingHTTPServer:
-    class Answering(BaseHTTPRequestHandler):
-        timeout = _PATIENCE_S  # for who connects and says nothing
+def _app(registry: Registry, fault: Callable[[], str | None]) -> Starlette:
+    async def metrics(_request: Request) -> Response:
+        # in a thread of the loop's few: /health answers while Redis is slow
+        return Response(await asyncio.to_thread(registry.render), media_type=CONTENT_TYPE)
 
-        def do_GET(self) -> None:
-            status, content_type, body = metrics.answer(self.path)
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    async def health(_request: Request) -> Response:
+        found = fault()
+        return PlainTextResponse(f"{found or 'ok'}\n", status_code=503 if found else 200)
 
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing: one line per scrape helps nobody."""
-
-    class Listening(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-
-        def server_bind(self) -> None:
-            """Listen without asking who we are: http.server looks our name up, which may take long."""
-            TCPServer.server_bind(self)
-            self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-        def handle_error(self, *_request: object) -> None:
-            """Say nothing of a client that went away."""
-
-    return Listening((host, port), Answering)
+    return Starlette(routes=[Route("/metrics", metrics), Route("/health", health)])

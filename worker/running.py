@@ -57,7 +57,7 @@ class Running:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._metrics = dispatcher.metrics
-        self._metrics.running = lambda: len(self.runs)
+        self._metrics.running.set_function(lambda: len(self.runs))
         self._leases = leases
         self._max_crashes = max_crashes
         self._outage = outage
@@ -91,7 +91,7 @@ class Running:
             finally:
                 self.settling -= 1
         except LeaseLost:
-            self._metrics.leases_lost.add()
+            self._metrics.leases_lost.inc()
             run.log.warning("lease lost: another worker has the delivery, or it was discarded")
             return None
         finally:
@@ -123,7 +123,7 @@ class Running:
                 )
             )
         except LeaseLost:
-            self._metrics.leases_lost.add()
+            self._metrics.leases_lost.inc()
             return None
 
     def handler_of(self, task_name: str) -> tuple[str | None, float]:
@@ -157,7 +157,7 @@ class Running:
         else:
             if not written:
                 raise LeaseLost
-        self._metrics.runs[settlement.state].add()
+        self._metrics.runs[settlement.state].inc()
         if settlement.state is State.FAILED:
             log.error("delivery failed", delivery_id=settlement.delivery_id)
         return settlement.state

@@ -1,7 +1,6 @@
-"""What the ledger holds just now, as any process tells it to Prometheus: all of them say the same.
+"""Metrics of the ledger, read from Redis at a scrape; every process reports the same values.
 
-Their names begin with ``hookyard_ledger_``, and over processes one takes the largest, never the sum. Asked
-when a process is scraped, at most once a second; from a thread, so that no event loop has to be free.
+Their names begin with ``hookyard_ledger_``; over processes, take ``max``, never ``sum``.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError, ResponseError
 
 from hookyard.ledger.heartbeats import GONE_AFTER_MS
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from hookyard.ledger.keys import LedgerKeys
+    from hookyard.telemetry.metrics import Registry
 
-_KEPT_S: Final = 1.0
-_LOOKED_AT: Final = 100
-"""So many of those that are due longest are asked for their state. What stands behind them has been due for
-less, so the longest of all is always right."""
+_CACHED_S: Final = 1.0
+_HEAD: Final = 100
+"""How many of the longest-due deliveries are read. Those behind them have been due for less, so the largest
+value over all states is always exact."""
 
 _UNFINISHED: Final = (State.QUEUED, State.RETRYING, State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Holdings:
-    """What the ledger holds; ``due_s`` says how long the longest-waiting of a state has been due."""
+class Snapshot:
+    """The ledger at one moment; ``due_s`` says how long a state's longest-due delivery has been due."""
 
     states: dict[str, float]
     due_s: dict[str, float]
@@ -44,44 +45,46 @@ class Holdings:
     max_bytes: int | None
 
 
-class LedgerFigures:
-    """Reads it. Blocking; for threads.
+class LedgerMetrics(Collector):
+    """Reads the ledger at most once a second. Blocking, so that no event loop has to be free; for threads.
 
     :param timeout_s: how long Redis may take for one answer.
     """
 
-    def __init__(self, url: str, keys: LedgerKeys, *, timeout_s: float) -> None:
+    def __init__(self, registry: Registry, url: str, keys: LedgerKeys, *, timeout_s: float) -> None:
         self._redis = open_sync_redis(url, timeout_s=timeout_s, connect_timeout_s=timeout_s)
         self._keys = keys
         self._lock = threading.Lock()
-        self._read_at = -_KEPT_S
-        self._held: Holdings | None = None
+        self._read_at = -_CACHED_S
+        self._snapshot: Snapshot | None = None
+        registry.register(self)
 
-    def families(self) -> list[Metric]:
-        """Return what a scrape shows; where Redis does not answer, only that."""
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics; where Redis does not answer, only that it does not."""
         with self._lock:
-            if time.monotonic() - self._read_at >= _KEPT_S:
-                self._held = self._read()
+            if time.monotonic() - self._read_at >= _CACHED_S:
+                self._snapshot = self._read()
                 self._read_at = time.monotonic()
-            return list(_families(self._held))
+            snapshot = self._snapshot
+        yield from _metrics(snapshot)
 
     def close(self) -> None:
         """Close the connection."""
         self._redis.close()
 
-    def _read(self) -> Holdings | None:
+    def _read(self) -> Snapshot | None:
         try:
             return self._ask()
         except (RedisError, OSError):
             return None
 
-    def _ask(self) -> Holdings:
+    def _ask(self) -> Snapshot:
         keys = self._keys
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.hgetall(keys.states)
             pipe.zrange(keys.workers, 0, -1, withscores=True)
-            pipe.zrange(keys.queue, 0, _LOOKED_AT - 1, withscores=True)
+            pipe.zrange(keys.queue, 0, _HEAD - 1, withscores=True)
             pipe.info("memory")
             (seconds, micros), counts, workers, head, memory = pipe.execute(raise_on_error=False)
         for answer in (counts, workers, head):
@@ -89,7 +92,7 @@ class LedgerFigures:
                 raise answer
         now_ms = seconds * 1000 + micros / 1000
         known: dict[str, Any] = {} if isinstance(memory, ResponseError) else memory  # INFO may be refused
-        return Holdings(
+        return Snapshot(
             states={state.value: float(counts.get(state.value.encode(), 0)) for state in State},
             due_s=self._due_s([(member, score) for member, score in head if score <= now_ms], now_ms),
             workers=sum(1 for _, said_ms in workers if said_ms > now_ms - GONE_AFTER_MS),
@@ -110,24 +113,24 @@ class LedgerFigures:
         return longest
 
 
-def _families(held: Holdings | None) -> Iterator[Metric]:
+def _metrics(found: Snapshot | None) -> Iterator[Metric]:
     yield gauge(
         "hookyard_ledger_answers",
-        "1 where the ledger could be read for this scrape, else 0",
-        held is not None,
+        "1 if the ledger could be read for this scrape, else 0",
+        found is not None,
     )
-    if held is None:
+    if found is None:
         return
-    yield gauges("hookyard_ledger_deliveries", "Deliveries kept, by state", "state", held.states)
+    yield gauges("hookyard_ledger_deliveries", "Deliveries in the ledger, by state", "state", found.states)
     yield gauges(
         "hookyard_ledger_due_seconds",
-        "For how long the longest-waiting delivery of a state has been due; 0 when none is",
+        "For how long the longest-due delivery of a state has been due; 0 if none is",
         "state",
-        held.due_s,
+        found.due_s,
     )
-    yield gauge("hookyard_ledger_workers", "Workers that said of late that they live", held.workers)
-    if held.used_bytes is not None and held.max_bytes is not None:
-        yield gauge("hookyard_ledger_memory_used_bytes", "Memory that Redis uses", held.used_bytes)
+    yield gauge("hookyard_ledger_workers", "Workers with a recent heartbeat", found.workers)
+    if found.used_bytes is not None and found.max_bytes is not None:
+        yield gauge("hookyard_ledger_memory_used_bytes", "Memory that Redis uses", found.used_bytes)
         yield gauge(
-            "hookyard_ledger_memory_max_bytes", "Memory that Redis may use; 0: not bounded", held.max_bytes
+            "hookyard_ledger_memory_max_bytes", "Memory that Redis may use; 0 if unlimited", found.max_bytes
         )

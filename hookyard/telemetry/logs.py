@@ -78,12 +78,13 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
-    for name, quietest in _NOISY.items():
-        logging.getLogger(name).setLevel(max(_LEVELS[level], quietest))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    for name, quietest in _NOISY.items():
+        logging.getLogger(name).setLevel(max(_LEVELS[level], quietest))
 
 
 _NOISY = {

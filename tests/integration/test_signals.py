@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import signal
-import subprocess
 from collections import Counter
 
 import httpx
-import pytest
 from gitlab_emulator.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -87,49 +83,6 @@ async def push(client, url, number, *, token="right", delivery_id=None):
     return answer.status_code
 
 
-@pytest.fixture
-def several_processes(processes):
-    """Gives a function that starts uvicorn with so many processes behind one port, and returns its URL."""
-    started = []
-
-    def start(count):
-        port = free_port()
-        arguments = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(count)]
-        command = ["-m", "uvicorn", "--factory", "ingress.app:create_app", *arguments]
-        started.append(processes.start(*command, name="uvicorn"))
-        return started[-1], f"http://127.0.0.1:{port}"
-
-    yield start
-    for parent in started:  # killed, it would leave its children behind
-        parent.terminate()
-        parent.wait(20)
-
-
-async def all_answer(url, count):
-    """Wait until so many processes count together behind *url*."""
-
-    async def look():
-        try:
-            return (await scrape(url))("hookyard_ingress_processes") == count
-        except httpx.HTTPError:
-            return False
-
-    await until(look, within_s=30)
-
-
-def children(pid):
-    """The processes of an ingress that *pid* has started."""
-    told = subprocess.run(["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, check=False)
-    return [int(line) for line in told.stdout.split()]
-
-
-@pytest.fixture
-def one_at_a_time():
-    """Connections that are not kept, so that every request meets another process by chance."""
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
-    return lambda: httpx.AsyncClient(limits=limits, timeout=30)
-
-
 def compare_answers(ingress, answers):
     """Compare what an ingress says it answered with what was answered."""
     for status, count in answers.items():
@@ -151,24 +104,20 @@ def follow_deliveries(log, wanted):
     assert "geheim" not in log
 
 
-async def test_under_load_the_figures_add_up_to_what_was_sent(
-    processes, several_processes, listing, free_server, one_at_a_time, tmp_path
-):
+async def test_under_load_the_figures_add_up_to_what_was_sent(processes, listing, free_server, tmp_path):
     (tmp_path / "bot.py").write_text(BOT)
     worker_url = f"http://127.0.0.1:{(worker_port := free_port())}"
     sent = 300
     processes.environment |= {
         "GL_SECRET": "right",
-        "TMPDIR": str(tmp_path),
         "HOOKYARD_HANDLERS": "bot:router",
         "HOOKYARD_BACKOFF_S": "0.1",
         "GL_URL": await free_server(create_app()),
         "HOOKYARD_LOG_FORMAT": "json",
     }
-    _, url = several_processes(2)
+    _, url = processes.ingress()
     worker = processes.worker(HOOKYARD_METRICS_PORT=str(worker_port))
-    await all_answer(url, 2)
-    async with one_at_a_time() as client:
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=20), timeout=30) as client:
         answers = Counter(await asyncio.gather(*(push(client, url, number) for number in range(sent))))
         answers += Counter(
             await asyncio.gather(
@@ -220,27 +169,6 @@ async def test_under_load_the_figures_add_up_to_what_was_sent(
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 20) == 0
     await shown(url, lambda found: found("hookyard_ledger_workers") == 0)
-
-
-@pytest.mark.skipif(shutil.which("pgrep") is None, reason="pgrep is not installed (Debian: procps)")
-async def test_what_a_killed_process_counted_stays_and_no_counter_falls(
-    processes, several_processes, one_at_a_time, tmp_path
-):
-    processes.environment |= {"TMPDIR": str(tmp_path), "GL_SECRET": "right"}
-    parent, url = several_processes(2)
-    await all_answer(url, 2)
-    async with one_at_a_time() as client:
-        assert set(await asyncio.gather(*(push(client, url, n) for n in range(40)))) == {202}
-        victim = children(parent.pid)[0]
-        os.kill(victim, signal.SIGKILL)
-        await until(lambda: victim not in children(parent.pid) and len(children(parent.pid)) == 2)
-        await all_answer(url, 2)
-        assert (await scrape(url))("hookyard_ingress_requests_total", status="202") == 40
-        assert set(await asyncio.gather(*(push(client, url, n) for n in range(40, 60)))) == {202}
-    assert (await scrape(url))("hookyard_ingress_requests_total", status="202") == 60
-    parent.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(parent.wait, 20) is not None
-    assert not list(tmp_path.glob("hookyard-*"))
 
 
 async def test_an_outage_of_redis_is_told_with_what_the_spool_holds_and_how_long_it_was(processes, tmp_path):

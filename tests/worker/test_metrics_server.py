@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 
 import httpx
 import pytest
 import structlog
 from gidgetlab.routing import Router
+from prometheus_client import Gauge
 
 from hookyard.redis.embedded import free_port
+from hookyard.telemetry.metrics import Registry
 from tests.fakes import a_delivery, until
 from worker.metrics_server import MetricsServer
 
@@ -32,13 +35,16 @@ def served():
     """Gives a function that starts a server and returns its URL."""
     running = []
 
-    def serve(text=b"figures 1.0\n", fault=None, host="127.0.0.1", port=None):
-        server = MetricsServer(text=lambda: text, fault=lambda: fault)
+    def serve(fault=None, host="127.0.0.1", port=None):
+        registry = Registry()
+        Gauge("shown", "A gauge", registry=registry).set(1)
+        server = MetricsServer(registry, fault=lambda: fault)
         port = port or free_port()
         server.start(host, port)
         running.append(server)
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
+    serve.running = running
     yield serve
     for server in running:
         server.stop()
@@ -47,11 +53,12 @@ def served():
 def test_it_answers_scrapes_and_health_and_nothing_else(served):
     url = served()
     answer = httpx.get(f"{url}/metrics?x=y")
-    assert (answer.status_code, answer.text) == (200, "figures 1.0\n")
+    assert answer.status_code == 200
+    assert "\nshown 1.0\n" in answer.text
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert httpx.get(f"{url}/health").text == "ok\n"
     assert httpx.get(f"{url}/").status_code == 404
-    assert httpx.post(f"{url}/metrics").status_code == 501
+    assert httpx.post(f"{url}/metrics").status_code == 405
 
 
 def test_a_worker_that_is_not_well_says_why(served):
@@ -70,9 +77,26 @@ def test_a_port_that_is_taken_is_told_and_costs_nothing_else(served):
     with structlog.testing.capture_logs() as lines:
         served(port=int(url.rpartition(":")[2]))
     (line,) = [line for line in lines if line["log_level"] == "error"]
-    assert "no /metrics" in line["event"]
+    assert line["event"] == "cannot listen: no /metrics and /health for this worker"
     assert "HOOKYARD_METRICS_PORT" in line["hint"]
     assert httpx.get(f"{url}/health").status_code == 200
+
+
+def test_clients_that_say_nothing_cost_no_thread_and_hold_up_neither_an_answer_nor_the_end(served):
+    url = served()
+    port = int(url.rpartition(":")[2])
+    assert httpx.get(f"{url}/metrics").status_code == 200
+    before = threading.active_count()
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+    try:
+        assert httpx.get(f"{url}/metrics").status_code == 200
+        assert threading.active_count() <= before + 1
+        served.running.pop().stop()
+        assert not [each for each in threading.enumerate() if each.name == "metrics"]
+        socket.create_server(("127.0.0.1", port)).close()
+    finally:
+        for each in silent:
+            each.close()
 
 
 async def test_without_a_port_a_worker_listens_nowhere(start_worker, monkeypatch):
@@ -87,8 +111,8 @@ async def test_two_workers_with_the_same_port_both_handle_deliveries(processes, 
     await until(lambda: "worker ready" in processes.log("one") and "worker ready" in processes.log("other"))
     told = [json.loads(line) for name in ("one", "other") for line in processes.log(name).splitlines()]
     assert sorted(line["event"] for line in told if "metrics" in line["event"]) == [
+        "cannot listen: no /metrics and /health for this worker",
         "metrics",
-        "no /metrics and /health of this worker: cannot listen",
     ]
 
 

@@ -18,7 +18,7 @@ from gidgetlab.exceptions import (
 from hookyard.gitlab.client import DeliveryGitLabAPI, TooManyRequests, retry_after_s, shown_path
 from hookyard.gitlab.metrics import GitLabMetrics
 from hookyard.telemetry import logs
-from hookyard.telemetry.metrics import Figures
+from hookyard.telemetry.metrics import Registry
 
 NOW_S = 1_700_000_000.0
 
@@ -230,8 +230,8 @@ def test_what_a_log_shows_of_an_address_holds_no_secret(url, shown):
 
 async def test_each_call_is_logged_and_counted_with_its_answer(gitlab, make_settings, capsys):
     logs.configure("worker", log_format="json")
-    figures = Figures()
-    metrics = GitLabMetrics(figures)
+    registry = Registry()
+    metrics = GitLabMetrics(registry)
     limit = {"RateLimit-Limit": "600", "RateLimit-Remaining": "598"}
     gitlab.answers = [httpx.Response(200, json={}, headers=limit), httpx.Response(404)]
 
@@ -252,7 +252,7 @@ async def test_each_call_is_logged_and_counted_with_its_answer(gitlab, make_sett
         ("POST", "/projects/1/issues", 404),
         ("POST", "/projects/1/issues", None),
     ]
-    text = figures.text().decode()
+    text = registry.render().decode()
     for line in (
         'hookyard_worker_gitlab_answers_total{status="200"} 1.0',
         'hookyard_worker_gitlab_answers_total{status="404"} 1.0',
