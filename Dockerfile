@@ -2,7 +2,9 @@
 # It runs as user 10001, and its root file system may be read-only.
 #
 #   docker build -t hookyard .
-#   docker build -t hookyard --build-arg PYTHON_IMAGE=python:3.12-slim .
+#   docker build -t hookyard --build-arg PYTHON_IMAGE=python:3.12-slim --build-arg VERSION=1.2.3 .
+#
+# VERSION is what `hookyard --version` says; there is no .git in here to tell it.
 #
 # The Python image must be Debian's kind (useradd, install), 3.11 or later; where several builds must give
 # the same, name it by digest: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:…
@@ -20,13 +22,19 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hookyard ./hookyard
 COPY ingress ./ingress
 COPY worker ./worker
-COPY handlers ./handlers
 COPY emulator ./emulator
 COPY pytest_hookyard ./pytest_hookyard
-# what installed all this is not needed to run it
-RUN /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . ./emulator \
+COPY handlers ./handlers
+ARG VERSION
+# handlers/ is the example bot. It is in no wheel, and a bot's own module of that name is found before it.
+# What installed all this is not needed to run it.
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=${VERSION} \
+    /opt/hookyard/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . ./emulator \
     && /opt/hookyard/bin/python -m pip install --no-deps --no-index /wheels/*.whl \
-    && /opt/hookyard/bin/python -m pip uninstall --yes setuptools pip
+    && packages=$(/opt/hookyard/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+    && cp --recursive handlers "$packages" \
+    && /opt/hookyard/bin/python -m compileall -q "$packages/handlers" \
+    && /opt/hookyard/bin/python -m pip uninstall --yes setuptools setuptools-scm vcs-versioning pip
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 hookyard \

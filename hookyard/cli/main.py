@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
@@ -34,6 +35,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # tracebacks with local variables would show secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hookyard {version('hookyard')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hookyard(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def _examples(*lines: str) -> str:

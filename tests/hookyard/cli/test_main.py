@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from gitlab_emulator.app import create_app
@@ -39,6 +40,12 @@ def test_every_command_has_a_help(name):
     run = CliRunner().invoke(app, [name, "--help"])
     assert run.exit_code == 0
     assert re.search(rf"Usage: \w+ {name} ", run.stdout)
+
+
+def test_the_version_is_the_installed_distribution_s():
+    run = CliRunner().invoke(app, ["--version"])
+    assert (run.exit_code, run.stdout) == (0, f"hookyard {metadata.version('hookyard')}\n")
+    assert run.stdout.split()[1][0].isdigit()
 
 
 READING = [["deliveries"], ["show", "d-1"], ["stats"], ["replay", "d-1"], ["discard", "d-1"]]
