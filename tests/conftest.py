@@ -20,6 +20,7 @@ from hookyard.redis import valkey_wheel
 from hookyard.redis.client import close, open_redis
 from hookyard.redis.embedded import EmbeddedRedis, find_server
 from hookyard.settings.settings import Settings, load
+from hookyard.telemetry import logs
 from tests.audit import audit
 from tests.fakes import until
 from tests.processes import Processes, that_may_sleep
@@ -48,6 +49,7 @@ def _logging_as_before():
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+    logs.reset()
 
 
 @pytest.fixture(scope="session")

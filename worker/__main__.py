@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 import threading
@@ -36,7 +35,7 @@ def main() -> int:
         runner.run(serve(settings, router, burst=burst))
     if any(thread.name.startswith("handler") for thread in threading.enumerate()):
         # a plain `def` handler outlived the drain; Python would wait for it for ever
-        logging.getLogger("worker").warning("a handler's thread is left behind")
+        logs.get_logger("worker").warning("handler thread still running at exit, abandoned")
         sys.stderr.flush()
         os._exit(0)
     return 0

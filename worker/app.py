@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
 from hookyard.host.invoke import Terms
 from hookyard.host.retry import Limits
@@ -24,6 +22,7 @@ from hookyard.ledger.metrics import LedgerMetrics
 from hookyard.redis.client import open_redis
 from hookyard.redis.errors import is_redis_away
 from hookyard.settings.settings import unknown_variables
+from hookyard.telemetry import logs
 from worker.dispatch import Dispatcher
 from worker.engine import Engine
 from worker.housekeeping import housekeeping
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from hookyard.settings.settings import Settings
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 
 def worker_name() -> str:

@@ -16,7 +16,6 @@ import asyncio
 import time
 from typing import Any
 
-import structlog
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
@@ -33,7 +32,7 @@ from hookyard.telemetry.redis_outage import Outage
 from worker.app import Parts, make_parts, worker_name
 from worker.running import Running
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 _FOR_EVER = 10**9
 

@@ -17,6 +17,7 @@ from hookyard.gitlab.events import read_event
 from hookyard.host.invoke import Terms, now_ms, run_handler
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.records import Attempt, Ending, Outcome, Record, Run, State
+from hookyard.telemetry import logs
 from worker.metrics import CUT_OFF
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ActiveRun:
     def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
         self.record = record
         self.handler: Handler | None = None
-        self.log = structlog.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
+        self.log = logs.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
         self._dispatcher = dispatcher
         self._started_ms = now_ms()
         self._before = record.standings()
@@ -99,6 +100,7 @@ class ActiveRun:
             handler=handler.name,
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
+            # the bot's: structlog's configuration is its own to change
             log=structlog.get_logger("worker", delivery_id=delivery.id, handler=handler.name, attempt=number),
         )
         await self._make_sure()  # the last thing before it starts

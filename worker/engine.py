@@ -15,7 +15,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
 from arq.worker import Worker, func
 
 from hookyard.cancellation import cancel_and_wait
@@ -24,6 +23,7 @@ from hookyard.ledger.records import State
 from hookyard.redis import arq_serializer
 from hookyard.redis.client import close
 from hookyard.redis.errors import is_redis_away
+from hookyard.telemetry import logs
 from hookyard.telemetry.redis_outage import Outage
 from worker.running import TASK_PREFIX, Running
 from worker.wake_up import WAIT_S, WakeUp
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from worker.dispatch import Dispatcher
     from worker.lease_keeper import LeaseKeeper
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 CLAIM_LIMIT: Final = 64
 CRON_TICK_S: Final = 0.5

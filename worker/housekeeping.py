@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
 from arq.cron import cron
 
 from hookyard.ledger.retention import Keep, prune
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from arq.cron import CronJob
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hookyard.ledger.keys import LedgerKeys
     from hookyard.settings.settings import Settings
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 
 def housekeeping(settings: Settings, keys: LedgerKeys) -> list[CronJob]:

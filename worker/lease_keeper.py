@@ -10,11 +10,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from hookyard.ledger.leases import renew, renew_script
 from hookyard.redis.client import open_sync_redis
 from hookyard.redis.errors import is_redis_away
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from hookyard.ledger.keys import LedgerKeys
     from worker.watchdog import Watchdog
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 _RETRY_SHARE = 10
 

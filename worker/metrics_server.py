@@ -10,12 +10,12 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from hookyard.telemetry import logs
 from hookyard.telemetry.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hookyard.telemetry.metrics import Registry
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 _STOP_S: Final = 2
 """For a scrape under way when the worker ends."""

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from redis.exceptions import RedisError
 
 from hookyard import policy_of
 from hookyard.ledger.claims import Settlement, Unreadable
 from hookyard.ledger.records import Record, State
+from hookyard.telemetry import logs
 from worker.dispatch import LeaseLost
 from worker.settling import settle
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from worker.dispatch import ActiveRun, Dispatcher
     from worker.lease_keeper import LeaseKeeper
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 TASK_PREFIX: Final = "delivery "
 """A delivery's task is named by this and its id."""

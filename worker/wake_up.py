@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from hookyard.redis.client import close
 from hookyard.redis.errors import is_redis_away
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arq.connections import ArqRedis
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 WAIT_S: Final = 5.0
 _PAUSE_S: Final = 0.25

@@ -12,13 +12,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import structlog
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-log = structlog.get_logger("worker")
+log = logs.get_logger("worker")
 
 
 class Watchdog:

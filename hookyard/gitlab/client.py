@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-import structlog
 from gidgetlab.exceptions import BadRequest, GitLabBroken, HTTPException, InvalidField, RateLimitExceeded
 from gidgetlab.httpx import GitLabAPI
 from gidgetlab.sansio import RateLimit
 from httpx_retries import Retry, RetryTransport
+
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from hookyard.gitlab.metrics import GitLabMetrics
     from hookyard.settings.settings import Settings
 
-_log = logging.getLogger("hookyard.gitlab")
-log = structlog.get_logger("hookyard.gitlab")
+log = logs.get_logger("hookyard.gitlab")
+_log = logs.stdlib_logger("hookyard.gitlab")
 
 _PATH_LIMIT: Final = 200
 _TEXT_LIMIT: Final = 300

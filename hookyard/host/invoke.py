@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hookyard import CurrentDelivery, GiveUp, as_current, current_delivery, policy_of
 from hookyard.host.retry import Again, Limits, decide
 from hookyard.ledger.records import Attempt, Outcome, one_line
+from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 TRACEBACK_LIMIT: Final = 8_000
 
-_log = logging.getLogger("worker")
+log = logs.get_logger("worker")
+_log = logs.stdlib_logger("worker")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +73,8 @@ async def run_handler(
         error = exc
     took_ms = round((time.perf_counter() - began) * 1000)
     if error is None:
-        if _log.isEnabledFor(logging.INFO):  # at thousands a second, binding a logger in vain is felt
-            running.log.info("handler succeeded", took_ms=took_ms)
+        if _log.isEnabledFor(logging.INFO):  # at thousands a second, a line composed in vain is felt
+            log.info("handler succeeded", **_fields(running), took_ms=took_ms)
         return Attempt(
             handler=handler.name,
             outcome=Outcome.SUCCEEDED,
@@ -93,8 +95,9 @@ async def run_handler(
     text = f"it ran longer than {timeout_s:g} s" if timed_out else _text(error)
     again_s = decision.delay_s if isinstance(decision, Again) else None
     # the class only: an error's text may quote the payload; `hookyard show` has it all
-    running.log.warning(
+    log.warning(
         "handler timed out" if timed_out else "handler failed",
+        **_fields(running),
         error=type(error).__name__,
         took_ms=took_ms,
         next_run_in_s=None if again_s is None else round(again_s, 3),
@@ -118,6 +121,10 @@ def log_context() -> dict[str, object]:
         running = current_delivery()
     except LookupError:
         return {}
+    return _fields(running)
+
+
+def _fields(running: CurrentDelivery) -> dict[str, object]:
     return {"delivery_id": running.id, "handler": running.handler, "attempt": running.attempt}
 
 

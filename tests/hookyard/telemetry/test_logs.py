@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -10,7 +11,9 @@ import sys
 import pytest
 import structlog
 
+from hookyard.ledger.records import State
 from hookyard.telemetry import logs
+from tests.fakes import a_delivery, until
 from tests.processes import ROOT
 
 
@@ -78,6 +81,28 @@ def test_what_libraries_say_of_each_request_is_left_out_since_it_holds_query_str
     assert [json.loads(line)["event"] for line in logged()] == ["a warning is told"]
 
 
+def test_a_logger_made_before_logging_is_configured_follows_it(logged):
+    early = logs.get_logger("ours", delivery_id="d-1")
+    logs.configure("ingress", level="warning", log_format="json")
+    early.info("too little")
+    early.warning("enough")
+    (line,) = logged()
+    assert json.loads(line).items() >= {"event": "enough", "logger": "ours", "delivery_id": "d-1"}.items()
+    logs.configure("ingress", level="info", log_format="json")
+    early.info("enough by now")
+    assert len(logged()) == 1
+
+
+def test_lines_of_a_process_that_does_not_configure_logging_go_to_the_standard_library(caplog):
+    log = logs.get_logger("ours", delivery_id="d-1")
+    caplog.set_level("WARNING", "ours")
+    log.info("too little")
+    log.warning("enough", why="so")
+    assert [(one.name, one.levelname, one.message) for one in caplog.records] == [
+        ("ours", "WARNING", "enough delivery_id=d-1 why=so")
+    ]
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_traceback_shows_no_values(logged, log_format):
     """A body or a secret is somebody's local variable."""
@@ -143,3 +168,84 @@ def test_a_line_says_what_it_is_about_whoever_writes_it(logged):
         ("d-2", "bot:f"),
         ("d-1", "bot:f"),
     ]
+
+
+UNGENTLE = {
+    "dictConfig": """
+logging.config.dictConfig(
+    {
+        "version": 1,
+        "formatters": {"f": {"format": "BOT %(message)s"}},
+        "handlers": {"h": {"class": "logging.StreamHandler", "formatter": "f"}},
+        "root": {"handlers": ["h"], "level": "INFO"},
+    }
+)
+""",
+    "basicConfig": """
+logging.basicConfig(force=True, level=logging.INFO, format="BOT %(message)s")
+logging.disable(logging.DEBUG)
+logging.setLoggerClass(type("Mute", (logging.Logger,), {"handle": lambda *_: None}))
+""",
+    "structlog": """
+def drop(logger, method, event):
+    raise structlog.DropEvent
+structlog.configure(processors=[drop], cache_logger_on_first_use=True)
+logging.basicConfig(force=True, level=logging.INFO, format="BOT %(message)s")
+""",
+}
+
+
+@pytest.mark.parametrize("when", ["on import", "in a handler"])
+@pytest.mark.parametrize("how", UNGENTLE)
+async def test_a_workers_lines_survive_a_bot_that_configures_logging(
+    processes, ledger, listing, tmp_path, how, when
+):
+    configuring = UNGENTLE[how].strip().replace("\n", "\n    ")
+    (tmp_path / "bot.py").write_text(f"""
+import logging.config
+import structlog
+from gidgetlab.routing import Router
+from hookyard import GiveUp, current_delivery
+
+router = Router()
+theirs = logging.getLogger("bot")
+
+def configure_logging():
+    {configuring}
+{"configure_logging()" if when == "on import" else ""}
+
+@router.register("Push Hook")
+async def configures(event, gl):
+    configure_logging()
+    logging.getLogger().info("hello")
+
+@router.register("Push Hook")
+async def fails(event, gl):
+    raise GiveUp("never")
+""")
+    worker = processes.worker(HOOKYARD_HANDLERS="bot:router", HOOKYARD_LOG_FORMAT="json")
+    await ledger.accept(a_delivery("d-1"))
+
+    async def is_failed():
+        return (await listing.get("d-1")).state is State.FAILED
+
+    await until(is_failed)
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    lines = processes.log("worker").splitlines()
+    assert "BOT hello" in lines
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    by_event = {line["event"]: line for line in told}
+    assert {"worker ready", "handler succeeded", "handler failed", "worker stopped"} <= by_event.keys()
+    assert (
+        by_event["handler failed"].items()
+        >= {
+            "delivery_id": "d-1",
+            "handler": "bot:fails",
+            "attempt": 1,
+            "logger": "worker",
+            "process": "worker",
+            "level": "warning",
+        }.items()
+    )
+    assert len([line for line in told if line["event"] == "handler failed"]) == 1
