@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitlab_emulator.app import create_app
+from gitlab_emulator.callback_url import checked
 from gitlab_emulator.faults import read_fault
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class GitLabEmulator:
         :raises FaultError: for an order that makes no sense, naming the field.
         """
         self._app.state.faults.order(read_fault(fault))
+
+    def call_back(self, url: str, *, delay_s: float = 0.0) -> None:
+        """Have the third party at ``url + "/api/endpoint"`` call *url* back, *delay_s* after it took a job.
+
+        :raises ValueError: for a URL that cannot be called, saying why.
+        """
+        self._app.state.third_party.callback_url = checked(url)
+        self._app.state.third_party.delay_s = delay_s
 
     def reset(self, state: State | None = None) -> None:
         """Begin anew with *state* (default: that of ``gitlab_emulator.seed``): no calls, no faults."""

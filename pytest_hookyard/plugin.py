@@ -1,4 +1,4 @@
-"""The fixtures, as README lists them, and the one ini option.
+"""The fixtures, as docs/guides/test-a-bot.md lists them, and the one ini option.
 
 Rule: at import only pytest. What a fixture needs is imported when a test asks for it.
 """
