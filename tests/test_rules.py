@@ -279,7 +279,7 @@ def test_packages_import_each_other_only_along_the_arrows() -> None:
 
 
 def test_every_package_has_its_arrows() -> None:
-    others = {"tests", "bench", "deploy", "build"}
+    others = {"tests", "bench", "deploy", "docs", "build"}
     tops = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
     assert tops - others <= ARROWS.keys() | {"emulator"}
 
@@ -378,30 +378,18 @@ def _locked(name: str) -> dict[str, str]:
 def test_locks_hold_what_the_project_asks_for_and_nothing_but_versions_and_hashes() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run, dev = _locked("requirements.txt"), _locked("requirements-dev.txt")
+    site = _locked("requirements-docs.txt")
     assert run.items() <= dev.items()
     groups = asked["dependency-groups"]
-    for locked, texts in ((run, asked["project"]["dependencies"] + groups["build"]), (dev, groups["dev"])):
+    for locked, texts in (
+        (run, asked["project"]["dependencies"] + groups["build"]),
+        (dev, groups["dev"]),
+        (site, groups["docs"]),
+    ):
         wants = [Requirement(text) for text in texts]
         assert not [str(want) for want in wants if not want.specifier.contains(locked.get(want.name, "0"))], (
             "make lock"
         )
-
-
-def test_the_readme_has_every_setting_and_none_that_is_gone() -> None:
-    readme = ROOT / "README.md"
-    if not readme.exists():
-        pytest.skip("no README.md")
-    from hookyard.settings.settings import Settings, variable
-
-    text = readme.read_text(encoding="utf-8")
-    settings = {variable(field) for field in Settings.model_fields}
-    assert not {name for name in settings if f"`{name}`" not in text}
-    in_tables = {
-        name
-        for row in re.findall(r"^\|.*", text, re.MULTILINE)
-        for name in re.findall(r"`(HOOKYARD_\w+)`", row)
-    }
-    assert not in_tables - settings
 
 
 BAD = [

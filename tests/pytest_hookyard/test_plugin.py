@@ -1,4 +1,4 @@
-"""The plugin in a project of its own: README's test, failures as pytest shows them, no traces elsewhere."""
+"""The plugin in a project of its own: the documents' tests, failures as shown, no traces elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from tests.fakes import until
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "test-a-bot.md").read_text(encoding="utf-8")
 BOT = """
 from gidgetlab.routing import Router
 router = Router()
@@ -48,30 +50,25 @@ def run(pytester):
 _ONLY_OURS = ("-p", "no:asyncio", "-p", "no:anyio", "--strict-markers", "--strict-config", "-W", "error")
 
 
-def section(title):
-    """The README's section, up to the next heading."""
-    return re.split(
-        r"^## ", README.read_text(encoding="utf-8").split(f"## {title}\n")[1], flags=re.MULTILINE
-    )[0]
-
-
 def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_readme_s_test_of_a_handler_passes(pytester, run):
-    ours = section("Test your handlers")
-    pytester.makepyfile(mybot=blocks(section("Your own handlers"), "python")[0])
-    pytester.makepyprojecttoml(blocks(ours, "toml")[0])
-    test = blocks(ours, "python")[0]
+@pytest.mark.parametrize("document", [README, GUIDE], ids=["README.md", "test-a-bot.md"])
+def test_a_document_s_test_of_a_handler_passes(pytester, run, document):
+    bot = next(block for block in blocks(README, "python") if "Router()" in block)
+    test = next(block for block in blocks(document, "python") if "def test_" in block)
     assert len(test.splitlines()) <= 10
+    pytester.makepyfile(mybot=bot)
+    pytester.makepyprojecttoml(blocks(document, "toml")[0])
     pytester.makepyfile(test_mybot=test)
     result = run()
     result.assert_outcomes(passed=test.count("def test_"))
 
 
-def test_the_readme_lists_every_fixture(pytester, run):
-    listed = set(re.findall(r"^\| `(\w+)", section("Test your handlers"), re.MULTILINE))
+def test_the_guide_lists_every_fixture(pytester, run):
+    table = GUIDE.split("\n## Fixtures\n")[1].split("\n## ")[0]
+    listed = set(re.findall(r"^\| `(\w+)", table, re.MULTILINE))
     shown = run("--fixtures").stdout.str()
     ours = set(re.findall(r"^(\w+)(?: \[.*?\])? -- .*pytest_hookyard", shown, re.MULTILINE))
     assert ours == listed

@@ -1,0 +1,49 @@
+# ruff: noqa: INP001 - Sphinx's configuration imports this file; it is no package
+"""The repository's other documents as pages of the site, and links to them.
+
+`<!-- include ARCHITECTURE.md -->` in a page is replaced by that file. A relative link that leads out of docs/
+is right in a clone and becomes a link to the page that includes its target; to a file that no page
+includes it stays as it is, and Sphinx reports it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+DOCS: Final = Path(__file__).resolve().parent
+ROOT: Final = DOCS.parent
+INCLUDE: Final = re.compile(r"<!-- include (\S+) -->")
+LINK: Final = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def fill_in(_app: Any, page: str, source: list[str]) -> None:
+    """Replace the mark of an included file, and rewrite links, when Sphinx reads a page."""
+    text = _with_links(source[0], (DOCS / page).parent)
+    for name in INCLUDE.findall(text):
+        included = _with_links((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent)
+        text = text.replace(f"<!-- include {name} -->", included)
+    source[0] = text
+
+
+def included_in() -> dict[Path, str]:
+    """Return the files that pages include, with the page of each."""
+    pages = {page: page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md")}
+    return {
+        (ROOT / name).resolve(): f"/{page.relative_to(DOCS).as_posix()}"
+        for page, text in pages.items()
+        for name in INCLUDE.findall(text)
+    }
+
+
+def _with_links(text: str, folder: Path) -> str:
+    pages = included_in()
+
+    def rewrite(link: re.Match[str]) -> str:
+        target, anchor = (folder / link[1]).resolve(), link[2] or ""
+        if target.is_relative_to(DOCS):
+            return f"](/{target.relative_to(DOCS).as_posix()}{anchor})"
+        return f"]({pages.get(target, link[1])}{anchor})"
+
+    return LINK.sub(rewrite, text)
