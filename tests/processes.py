@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
-from hookyard.redis.embedded import Server, free_port
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from hookyard.redis.embedded import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 

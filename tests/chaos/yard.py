@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server
+from tests.ports import free_port
 from tests.processes import that_may_sleep
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Yard:
         """Choose ports; nothing runs before ``start``."""
         server = find_server()
         options = that_may_sleep(server)
-        self.redis = EmbeddedRedis(self.directory / "redis", server=server, port=0, options=options)
+        self.redis = EmbeddedRedis(self.directory / "redis", server=server, port=free_port(), options=options)
         common = {
             "REDIS_URL": self.redis.url,
             "HOOKYARD_ALLOW_UNAUTHENTICATED": "true",

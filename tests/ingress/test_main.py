@@ -13,8 +13,9 @@ import pytest
 import redis as sync_redis
 
 from hookyard.ledger.records import State
-from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server
 from tests.fakes import until
+from tests.ports import free_port
 
 HEADERS = {"content-type": "application/json", "x-gitlab-event": "Push Hook"}
 INGRESS = ("-m", "ingress")
@@ -251,7 +252,7 @@ async def test_what_an_ingress_can_just_parse_is_not_too_deep_for_a_worker(ingre
 
 
 async def test_a_redis_that_is_not_there_at_start_is_told_and_found_later(ingress, processes, tmp_path):
-    redis = EmbeddedRedis(tmp_path / "late", server=find_server(), port=0)
+    redis = EmbeddedRedis(tmp_path / "late", server=find_server(), port=free_port())
     _, url = ingress(REDIS_URL=f"redis://:hunter2@127.0.0.1:{redis.port}/0", HOOKYARD_LOG_FORMAT="json")
     name = f"ingress-{url.port}"
     await until(lambda: '"Redis is away"' in processes.log(name))

@@ -14,9 +14,10 @@ from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.reader import Listing
 from hookyard.ledger.records import State
 from hookyard.redis.client import close, open_redis
-from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server
 from tests.fakes import until
 from tests.integration.test_redis_away import BOT, post
+from tests.ports import free_port
 from tests.processes import Processes
 
 
@@ -26,7 +27,8 @@ class Trio:
     def __init__(self, directory):
         self.server = find_server()
         self.redises = [
-            EmbeddedRedis(directory / f"redis-{number}", server=self.server, port=0) for number in range(3)
+            EmbeddedRedis(directory / f"redis-{number}", server=self.server, port=free_port())
+            for number in range(3)
         ]
         self.sentinels = []
         self.directory = directory

@@ -11,8 +11,9 @@ import httpx
 from gitlab_emulator.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 
-from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server
 from tests.fakes import until
+from tests.ports import free_port
 
 BOT = """
 from gidgetlab.routing import Router
@@ -172,7 +173,7 @@ async def test_under_load_the_figures_add_up_to_what_was_sent(processes, listing
 
 
 async def test_an_outage_of_redis_is_told_with_what_the_spool_holds_and_how_long_it_was(processes, tmp_path):
-    server = EmbeddedRedis(tmp_path / "redis", server=find_server(), port=0)
+    server = EmbeddedRedis(tmp_path / "redis", server=find_server(), port=free_port())
     server.start()
     try:
         _, url = processes.ingress(

@@ -11,9 +11,9 @@ import pytest
 from gidgetlab.routing import Router
 from prometheus_client import Gauge
 
-from hookyard.redis.embedded import free_port
 from hookyard.telemetry.metrics import Registry
 from tests.fakes import a_delivery, until
+from tests.ports import free_port
 from worker.metrics_server import MetricsServer
 
 BLOCKING = """

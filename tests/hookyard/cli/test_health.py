@@ -8,9 +8,9 @@ import time
 import pytest
 
 from hookyard.cli import health
-from hookyard.redis.embedded import free_port
 from hookyard.settings.settings import load
 from tests.fakes import until
+from tests.ports import free_port
 
 NOWHERE = "redis://127.0.0.1:1/0"
 

@@ -19,10 +19,10 @@ from hookyard.cli.context import CliContext
 from hookyard.cli.ledger_session import connection_error
 from hookyard.cli.main import app
 from hookyard.ledger.records import State
-from hookyard.redis.embedded import free_port
 from hookyard.settings.settings import load
 from tests.fakes import until
 from tests.hookyard.cli.conftest import process_environment
+from tests.ports import free_port
 
 COMMANDS = ["up", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
 COMMANDS += ["ingress", "worker", "emulator", "preflight", "health"]

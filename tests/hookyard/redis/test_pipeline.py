@@ -14,10 +14,11 @@ from redis.exceptions import ResponseError
 
 from hookyard.redis import scripts as script_module
 from hookyard.redis.client import close, open_redis
-from hookyard.redis.embedded import EmbeddedRedis, find_server, free_port
+from hookyard.redis.embedded import EmbeddedRedis, find_server
 from hookyard.redis.errors import is_redis_away
 from hookyard.redis.pipeline import WRITER
 from tests.fakes import until
+from tests.ports import free_port
 
 TEXTS = {
     "echo": "return ARGV[1]",
@@ -200,7 +201,7 @@ async def test_the_connection_is_closed_with_its_client(redis_url, client):
 async def test_a_unix_socket_does_as_well(tmp_path):
     path = tmp_path / "redis.sock"
     server = EmbeddedRedis(
-        tmp_path / "unix", server=find_server(), port=0, options=("--unixsocket", str(path))
+        tmp_path / "unix", server=find_server(), port=free_port(), options=("--unixsocket", str(path))
     )
     server.start()
     client = open_redis(f"unix://{path}", timeout_s=5)

@@ -129,7 +129,7 @@ async def test_of_a_redis_that_is_away_only_that_is_told(unused_port):
 
 @pytest.fixture
 def unused_port():
-    from hookyard.redis.embedded import free_port
+    from tests.ports import free_port
 
     return free_port()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hookyard.cli.up.directory import UpDirectory
-from hookyard.redis.embedded import free_port
 from tests.fakes import until
 from tests.hookyard.cli.conftest import process_environment
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.slow,
