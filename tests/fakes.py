@@ -29,7 +29,7 @@ def a_delivery(
     return Delivery(**{**facts, **changed})
 
 
-async def until(condition: Callable[[], Any | Awaitable[Any]], *, within_s: float = 15.0) -> Any:
+async def until(condition: Callable[[], Any | Awaitable[Any]], *, within_s: float = 60.0) -> Any:
     """Wait until *condition* gives something true, and return that; fail when it does not in time."""
     deadline = time.monotonic() + within_s
     while True:

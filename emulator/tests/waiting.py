@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], Any | Awaitable[Any]], *, within_s: float = 15.0) -> Any:
+async def until(condition: Callable[[], Any | Awaitable[Any]], *, within_s: float = 60.0) -> Any:
     """Wait until *condition* returns something true, and return that; fail when it does not in time."""
     deadline = time.monotonic() + within_s
     while True:
