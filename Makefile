@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test chaos compose-test bench docs check format format-check lint types rules lock audit licences clean FORCE
+.PHONY: help install up test test-pythons coverage chaos compose-test bench docs check format format-check lint types rules lock audit licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -27,9 +27,20 @@ install: $(VENV)/run.stamp  ## make .venv with the locked packages and the hooky
 up: install  ## run all of Hookyard on this machine, with its own Redis and a stand-in for GitLab
 	@$(BIN)/hookyard up
 
+# In parallel and in random order; ARGS="-n 0 --randomly-seed=…" runs them one by one, in the order of an earlier run.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
 	$(say) "tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-pythons:  ## run the tests on every supported Python that is found, each in an environment of its own
+	@MAKE='$(MAKE)' .ci/test-pythons ARGS='$(ARGS)'
+
+coverage: $(VENV)/dev.stamp  ## run the tests and show which lines and branches they reach
+	$(say) "tests, with their coverage"
+	@$(PYTEST) --cov --cov-report term --cov-report html $(ARGS)
+	$(say) "line by line: build/coverage/index.html"
 
 DELIVERIES ?= 2000
 chaos: $(VENV)/dev.stamp  ## break things at random while deliveries flow (DELIVERIES=20000 SEED=1)
@@ -113,7 +124,7 @@ licences: $(VENV)/run.stamp  ## list the licence of every package that running i
 	@$(BIN)/python .ci/licences.py requirements.txt
 
 clean:  ## remove .venv and caches (not .hookyard/, which holds deliveries)
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* .coverage* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- .venv ------------------------------------------------------------------------------------------
