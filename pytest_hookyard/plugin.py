@@ -5,6 +5,7 @@ Rule: at import only pytest. What a fixture needs is imported when a test asks f
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,14 @@ _INI = "hookyard_handlers"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take ``hookyard_handlers`` from the ini file."""
     parser.addini(_INI, help="The bot's router, as module:name, for the fixture hookyard_router.", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Look for modules in the bot's folder first, as a worker does, whatever the import mode is."""
+    if early_config.getini(_INI):
+        folder = early_config.inipath.parent if early_config.inipath else early_config.rootpath
+        sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,10 @@ from hookyard.ledger.query import Filter
 from hookyard.ledger.reader import Listing
 from hookyard.ledger.records import State
 from hookyard.redis.client import close, open_redis
-from ingress.app import create_app
 from pytest_hookyard.delivered import Delivered, NotDoneError, RefusedError, is_done, made_for, why_not_done
 from pytest_hookyard.logs import logs_for_pytest
+from pytest_hookyard.own_packages import import_ours
 from pytest_hookyard.stage import PATIENCE_S
-from worker.app import make_engine, make_parts, worker_name
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,10 +26,15 @@ if TYPE_CHECKING:
 
     from gidgetlab.routing import Router
 
+    import ingress.app as ingress_app
+    import worker.app as worker_app
     from hookyard.ledger.records import Record
     from hookyard.settings.settings import Settings
     from pytest_hookyard.emulated import GitLabEmulator
     from pytest_hookyard.stage import Answer, Stage
+else:  # a bot may have modules of these names
+    ingress_app = import_ours("ingress.app")
+    worker_app = import_ours("worker.app")
 
 TIMEOUT_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.05  # for a Redis that somebody else started, which does not tell of changes
@@ -146,16 +150,16 @@ class RunningHookyard:
         self._redis = open_redis(self.settings.redis_url, timeout_s=PATIENCE_S)
         self._ledger = Ledger(self._redis, self._keys)
         self._listing = Listing(self._redis, self._keys)
-        await self._stage.ingress.put(create_app(self.settings))
+        await self._stage.ingress.put(ingress_app.create_app(self.settings))
 
     async def _close(self) -> None:
         await self._stage.ingress.put(None)
         await close(self._redis)
 
     async def _start_worker(self) -> None:
-        name = worker_name()
-        self._parts = make_parts(self.settings, self._router, name=name)
-        self._engine = make_engine(self.settings, self._parts, name=name, handle_signals=False)
+        name = worker_app.worker_name()
+        self._parts = worker_app.make_parts(self.settings, self._router, name=name)
+        self._engine = worker_app.make_engine(self.settings, self._parts, name=name, handle_signals=False)
         self._working = asyncio.create_task(self._engine.async_run())
 
     async def _stop_worker(self) -> None:
