@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - Sphinx's configuration imports this file; it is no package
 """The repository's other documents as pages of the site, and links to them.
 
-`<!-- include ARCHITECTURE.md -->` in a page is replaced by that file. A relative link that leads out of docs/
+`<!-- include bench/README.md as Benchmarks -->` in a page is replaced by that file, under that title. A relative link that leads out of docs/
 is right in a clone and becomes a link to the page that includes its target; to a file that no page
 includes it stays as it is, and Sphinx reports it.
 """
@@ -14,17 +14,13 @@ from typing import Any, Final
 
 DOCS: Final = Path(__file__).resolve().parent
 ROOT: Final = DOCS.parent
-INCLUDE: Final = re.compile(r"<!-- include (\S+) -->")
+INCLUDE: Final = re.compile(r"<!-- include (\S+)(?: as (.+))? -->")
 LINK: Final = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def fill_in(_app: Any, page: str, source: list[str]) -> None:
     """Replace the mark of an included file, and rewrite links, when Sphinx reads a page."""
-    text = _with_links(source[0], (DOCS / page).parent)
-    for name in INCLUDE.findall(text):
-        included = _with_links((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent)
-        text = text.replace(f"<!-- include {name} -->", included)
-    source[0] = text
+    source[0] = INCLUDE.sub(_included, _with_links(source[0], (DOCS / page).parent))
 
 
 def included_in() -> dict[Path, str]:
@@ -33,8 +29,14 @@ def included_in() -> dict[Path, str]:
     return {
         (ROOT / name).resolve(): f"/{page.relative_to(DOCS).as_posix()}"
         for page, text in pages.items()
-        for name in INCLUDE.findall(text)
+        for name, _title in INCLUDE.findall(text)
     }
+
+
+def _included(mark: re.Match[str]) -> str:
+    path, title = ROOT / mark[1], mark[2]
+    text = _with_links(path.read_text(encoding="utf-8"), path.parent)
+    return re.sub(r"\A# .*", lambda _old: f"# {title}", text) if title else text
 
 
 def _with_links(text: str, folder: Path) -> str:
