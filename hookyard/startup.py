@@ -1,8 +1,8 @@
-"""How a process that has started keeps Python's garbage collector from holding it up.
+"""Garbage collection of a process that has started.
 
-Every second or so a busy worker's collector walks all there is, modules and classes included: about
-40 ms for which no handler gets on, no lease is renewed and no webhook is answered. What a process has
-made by the time it is ready stays until it ends, so it need not be looked at again.
+A busy worker's collector used to walk every module and class about once a second: 40 ms in which no handler
+proceeds, no lease is renewed and no webhook is answered. What exists when a process is ready lives until it
+ends, so it need not be looked at again.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-_YOUNG: Final = 10_000
-"""So many new objects call for a look at the young ones (Python's default is 700, less than what ten
-deliveries under way are made of)."""
-
-_OLDER: Final = (20, 50)
+_THRESHOLDS: Final = (10_000, 20, 50)
+"""Python's default for the youngest generation, 700 objects, is less than ten deliveries under way create."""
 
 
 def freeze_startup_objects() -> None:
-    """Leave what lives now out of all collections to come, and collect less often."""
+    """Exempt everything that exists now from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, *_OLDER)
+    gc.set_threshold(*_THRESHOLDS)

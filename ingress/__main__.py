@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         self.is_stopping = True
-        log.info("ingress stops", in_s=self._delay_s)
+        log.info("ingress stopping", in_s=self._delay_s)
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(loop.call_later, self._delay_s, super().handle_exit, sig, frame)
 

@@ -1,4 +1,4 @@
-"""Has Hookyard's logs go where pytest looks for them: ``caplog``, and what a failed test shows."""
+"""Logs of handlers under pytest: in ``caplog`` and in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def logs_for_pytest() -> Iterator[None]:
     """Send structlog's lines to the standard library's loggers, inside the block.
 
-    A bot that configures structlog itself keeps its own way.
+    A bot's own structlog configuration is left alone. Hookyard's own lines arrive there by themselves.
     """
     if structlog.is_configured():
         yield

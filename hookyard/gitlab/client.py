@@ -136,7 +136,7 @@ class DeliveryGitLabAPI(GitLabAPI):
                 self._metrics.called(method, status, took_s, answered)
             if _log.isEnabledFor(logging.INFO):
                 log.info(
-                    "GitLab called",
+                    "GitLab request",
                     method=method,
                     path=shown_path(url, api_url=self.api_url),
                     status=status,

@@ -1,1 +1,1 @@
-"""Logs and metrics: what a process tells of itself. Imports nothing else of ours."""
+"""Logs and metrics. Imports nothing else of ours."""

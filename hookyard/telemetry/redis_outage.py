@@ -1,4 +1,4 @@
-"""How losing Redis is told: one line when it is lost, one when it is found again, and the metrics."""
+"""Redis outages as one process sees them: one log line when one starts, one when it ends, and metrics."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 class Outage:
-    """Whether Redis is away, as one process sees it. Safe to use from several threads."""
+    """Whether Redis is available, by what it last answered. Safe to use from several threads."""
 
-    def __init__(self, log: FilteringBoundLogger, counted: RedisAway) -> None:
+    def __init__(self, log: FilteringBoundLogger, metrics: RedisAway) -> None:
         self._log = log
-        self._counted = counted
+        self._metrics = metrics
         self._since: float | None = None
 
     @property
     def is_on(self) -> bool:
-        """Whether Redis was away when it was last asked."""
+        """Whether an outage is under way."""
         return self._since is not None
 
     def lost(self, error: BaseException) -> None:
-        """Note that Redis did not do what it was asked to."""
+        """Record that Redis did not do what it was asked to."""
         if self._since is None:
             self._since = time.monotonic()
-            self._counted.began()
-            words = str(error) or "no answer in time"
-            self._log.error("Redis is away", error=f"{type(error).__name__}: {words}")
+            self._metrics.began()
+            reason = str(error) or "no answer in time"
+            self._log.error("Redis unavailable", error=f"{type(error).__name__}: {reason}")
 
     def found(self) -> None:
-        """Note that it did."""
+        """Record that it did."""
         since, self._since = self._since, None
         if since is not None:
-            self._counted.ended()
-            self._log.info("Redis is back", after_s=round(time.monotonic() - since, 1))
+            self._metrics.ended()
+            self._log.info("Redis available again", after_s=round(time.monotonic() - since, 1))

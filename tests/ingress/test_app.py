@@ -284,4 +284,4 @@ async def test_redis_lost_and_found_is_503_in_time_and_one_log_line_each(make_se
         assert (await client.get("/ready")).status_code == 200
     redis.stop()
     told = capsys.readouterr().err
-    assert told.count('"Redis is away"') == told.count('"Redis is back"') == 1
+    assert told.count('"Redis unavailable"') == told.count('"Redis available again"') == 1

@@ -255,14 +255,14 @@ async def test_a_redis_that_is_not_there_at_start_is_told_and_found_later(ingres
     redis = EmbeddedRedis(tmp_path / "late", server=find_server(), port=free_port())
     _, url = ingress(REDIS_URL=f"redis://:hunter2@127.0.0.1:{redis.port}/0", HOOKYARD_LOG_FORMAT="json")
     name = f"ingress-{url.port}"
-    await until(lambda: '"Redis is away"' in processes.log(name))
+    await until(lambda: '"Redis unavailable"' in processes.log(name))
     assert f"redis://:***@127.0.0.1:{redis.port}/0" in processes.log(name)
     assert get(url, "/ready") == 503
     redis.start()
     try:
         with sync_redis.Redis.from_url(redis.url) as client:
             client.config_set("requirepass", "hunter2")
-        await until(lambda: '"Redis is back"' in processes.log(name))
+        await until(lambda: '"Redis available again"' in processes.log(name))
         assert post(url) == 202
     finally:
         redis.stop()

@@ -159,9 +159,11 @@ async def test_every_answer_is_2xx_and_all_is_handled_afterwards(yard, own_redis
     assert worker.poll() is None
     for name in ("worker", f"ingress-{httpx.URL(url).port}"):
         await until(
-            lambda name=name: yard.log(name).count("Redis is back") == yard.log(name).count("Redis is away")
+            lambda name=name: (
+                yard.log(name).count("Redis available again") == yard.log(name).count("Redis unavailable")
+            )
         )
-    assert yard.log(f"ingress-{httpx.URL(url).port}").count("Redis is away") == 1
+    assert yard.log(f"ingress-{httpx.URL(url).port}").count("Redis unavailable") == 1
 
 
 async def test_killed_connections_and_forgotten_scripts_cost_nothing(yard, own_redis):

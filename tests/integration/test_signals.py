@@ -1,4 +1,4 @@
-"""Do the figures add up to what was sent? Real processes under load, each of them scraped."""
+"""Metrics and logs of real processes under load, compared with what was sent."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def compare_answers(ingress, answers):
 def follow_deliveries(log, wanted):
     """Look for the id of each delivery in the handler's own lines, and in those of its REST calls."""
     lines = [json.loads(line) for line in log.splitlines()]
-    called = [line for line in lines if line["event"] == "GitLab called"]
+    called = [line for line in lines if line["event"] == "GitLab request"]
     asking = [line for line in lines if line["logger"] == "mybot"]
     assert {line["delivery_id"] for line in called} == {line["delivery_id"] for line in asking} == wanted
     assert {(one["path"], one["status"], one["handler"]) for one in called} == {

@@ -1,4 +1,4 @@
-"""What a worker counts when things do not go straight on."""
+"""Metrics of a worker in the less common cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a process logs: one event per line, ours and the libraries' alike, and never a secret."""
+"""Logs: one event per line, ours and the libraries' alike, and never a secret."""
 
 from __future__ import annotations
 

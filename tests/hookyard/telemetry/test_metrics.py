@@ -1,4 +1,4 @@
-"""What is counted and timed, and what a scrape shows of it."""
+"""Metrics of a process and of the ledger, as a scrape shows them."""
 
 from __future__ import annotations
 
