@@ -1,6 +1,6 @@
-"""`python -m gitlab_emulator`: the emulator's own command line (see `gitlab_emulator.cli`)."""
+"""`python -m gitlab_emulator`: the same as the command `gitlab-emulator`."""
 
-from gitlab_emulator.cli import cli
+from gitlab_emulator.cli import main
 
 if __name__ == "__main__":
-    cli(prog_name="python -m gitlab_emulator")
+    main()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
+DELAY_S = 5.0
 MAX_URL_CHARS = 2_000
 MAX_PORT = 65_535
 

@@ -1,7 +1,7 @@
-"""Sending many deliveries: one after the other, or at a rate, whether the answers come or not.
+"""Load: many deliveries, one after the other or at a rate.
 
-At a rate it is open-loop: each delivery is begun when its time has come, and slow answers hold nothing
-up until as many are under way as are allowed at once.
+At a rate it is open-loop: each delivery starts when it is due, and slow answers delay none until
+`at_once` of them are outstanding.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
-
-from gitlab_emulator.hooks.sending import MAX_REDIRECTS, TIMEOUT_S, open_client, post
+from gitlab_emulator.hooks.sending import open_client, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,42 +37,33 @@ class Plan:
     keep_alive: bool
 
 
-async def send_all(plan: Plan, statistics: LoadStatistics, told: Callable[[str, Sent], None]) -> None:
+async def send_all(plan: Plan, statistics: LoadStatistics, on_sent: Callable[[str, Sent], None]) -> None:
     """Send them, count them in the statistics, and tell of each, by its id, when it has ended.
 
-    Returns early when the receiver is not there at all. When cancelled, what is under way is cut off.
+    Reslots early when the receiver is not there at all. When cancelled, what is under way is cut off.
     """
-    turns = asyncio.Semaphore(1 if plan.rate is None else plan.at_once)
-    async with _client(plan) as client, asyncio.TaskGroup() as under_way:
+    slots = asyncio.Semaphore(1 if plan.rate is None else plan.at_once)
+    async with (
+        open_client(reused=plan.at_once if plan.keep_alive else 0) as client,
+        asyncio.TaskGroup() as under_way,
+    ):
 
         async def send_one() -> None:
             delivery_id, headers = plan.make()
             try:
                 sent = await post(client, plan.url, headers, plan.body)
             finally:
-                turns.release()
+                slots.release()
             statistics.end(sent, time.monotonic())
-            told(delivery_id, sent)
+            on_sent(delivery_id, sent)
 
         first_s = time.monotonic()
         for number in range(plan.count):
             due_s = first_s if plan.rate is None else first_s + number / plan.rate
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            await turns.acquire()
-            if statistics.in_vain:
+            await slots.acquire()
+            if statistics.unreachable:
                 return
             now_s = time.monotonic()
             statistics.begin(now_s, late_s=0.0 if plan.rate is None else now_s - due_s)
             under_way.create_task(send_one())
-
-
-def _client(plan: Plan) -> httpx.AsyncClient:
-    if not plan.keep_alive:
-        return open_client()
-    return httpx.AsyncClient(
-        timeout=TIMEOUT_S,
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
-        trust_env=False,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=plan.at_once),
-    )

@@ -1,6 +1,6 @@
-"""What a run of many deliveries came to: how many ended how, how fast they were answered, at what rate.
+"""Statistics of a load: how deliveries ended, how fast they were answered, at what rate they were sent.
 
-Bounded, however long the run: times are counted by the millisecond, and none is longer than the timeout.
+Of bounded size, however many there are: latencies are counted by the millisecond, up to the timeout.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class LoadStatistics:
         return self.ended - self.ok
 
     @property
-    def in_vain(self) -> bool:
-        """Whether nothing was ever answered and nobody listens, or nothing can be sent."""
+    def unreachable(self) -> bool:
+        """Whether there was no answer at all, and the receiver is down or nothing can be sent."""
         return not self._statuses and (self._failures[kind(Refused())] + self._failures["unsendable"] > 0)
 
     def begin(self, now_s: float, *, late_s: float) -> None:
@@ -113,7 +113,7 @@ def kind(ending: Refused | TimedOut | Unsendable | Broken) -> str:
     """The kind of failure that a delivery without an answer is counted under."""
     match ending:
         case Refused():
-            return "nobody listens"
+            return "connection refused"
         case TimedOut():
             return f"no answer within {TIMEOUT_S:.0f} s"
         case Unsendable():

@@ -1,4 +1,4 @@
-"""How far a long `send` is, on standard error while that is a terminal; nothing at all elsewhere."""
+"""The progress bar of a long `send`: on standard error if that is a terminal, else nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown(statistics: LoadStatistics, *, count: int) -> Iterator[Callable[[], None]]:
-    """Show it while the block runs; gives a function to call whenever the statistics has changed."""
+    """Show it while the block runs; yield a function to call whenever the statistics have changed."""
     console = Console(stderr=True)
     bar = Progress(
         BarColumn(bar_width=None),

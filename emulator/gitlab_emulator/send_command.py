@@ -1,4 +1,8 @@
-"""`send`: one webhook, many, or the list of what there is to send."""
+"""The command `send`: one webhook, many, or the list of the samples.
+
+Importing it is cheap, so that another command line can take it over as its own; what it needs to work
+is imported when it does.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +18,22 @@ from uuid import uuid4
 
 import typer
 
-from gitlab_emulator import progress, report, sample_list
-from gitlab_emulator.clock import utc_now
-from gitlab_emulator.hooks.request import VERSIONS, DeliveryIds, Secrets
-from gitlab_emulator.load import Plan, send_all
-from gitlab_emulator.load_statistics import LoadStatistics
-from gitlab_emulator.outgoing import UnsendableError, headers, prepare
 from gitlab_emulator.version_option import NEWEST_NAME, VersionName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitlab_emulator.hooks.sending import Sent
+    from gitlab_emulator.load import Plan
+    from gitlab_emulator.load_statistics import LoadStatistics
     from gitlab_emulator.outgoing import Outgoing
 
 WRONG_USE, INTERRUPTED = 2, 130
 
 
-def send(  # noqa: PLR0913 - one parameter per option
+def send(
     event: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="A sample's name; --list shows them.")
+        str | None, typer.Argument(metavar="KIND", help="The name of a sample; --list shows them.")
     ] = None,
     *,
     url: Annotated[str, typer.Option(metavar="URL", help="Where to send it.")] = "http://127.0.0.1:8000/",
@@ -47,18 +47,20 @@ def send(  # noqa: PLR0913 - one parameter per option
     ] = None,
     delivery_id: Annotated[
         str | None,
-        typer.Option("--id", metavar="ID", help="Delivery id; with --count the same for all. (default: new)"),
+        typer.Option("--id", metavar="ID", help="Delivery id, the same for all of --count. (default: new)"),
     ] = None,
     amendments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="PATH=VALUE", help="Change the body, e.g. object_attributes.action=close."
+            "--set",
+            metavar="PATH=VALUE",
+            help="Change the body at a path such as object_attributes.title; repeatable.",
         ),
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Send this file's bytes as the body (- is standard input).", allow_dash=True
+            metavar="FILE", help="Send this file as the body; - is standard input.", allow_dash=True
         ),
     ] = None,
     event_header: Annotated[
@@ -70,30 +72,41 @@ def send(  # noqa: PLR0913 - one parameter per option
         ),
     ] = None,
     gitlab_url: Annotated[
-        str, typer.Option(metavar="URL", help="The GitLab that it comes from.")
+        str, typer.Option(metavar="URL", help="The GitLab that the webhook comes from.")
     ] = "http://127.0.0.1:8002",
     gitlab_version: VersionName = NEWEST_NAME,
     count: Annotated[
-        int, typer.Option(metavar="N", help="How many; without --rate one after the other.", min=1)
+        int,
+        typer.Option(metavar="N", help="How many; without --rate one after the other.", min=1),
     ] = 1,
     rate: Annotated[
         float | None,
         typer.Option(
-            metavar="N", help="Deliveries per second, whether answers come or not.", min=0.01, max=10_000
+            metavar="N", help="Deliveries per second, however slow the answers are.", min=0.01, max=10_000
         ),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(metavar="N", help="With --rate: at most so many without an answer.", min=1, max=500)
+        int,
+        typer.Option(metavar="N", help="With --rate: how many may await an answer.", min=1, max=500),
     ] = 100,
     keep_alive: Annotated[
-        bool, typer.Option("--keep-alive", help="Use connections again. (GitLab opens one for each)")
+        bool, typer.Option("--keep-alive", help="Reuse connections; GitLab opens one per delivery.")
     ] = False,
-    list_samples: Annotated[bool, typer.Option("--list", help="List the samples and stop.")] = False,
+    list_samples: Annotated[bool, typer.Option("--list", help="List the samples and exit.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object per delivery; with --rate one of the summary.")
+        bool, typer.Option("--json", help="Print JSON: an object per delivery, with --rate one summary.")
     ] = False,
 ) -> None:
-    """Send a webhook the way GitLab does: 10 s, no retry. Exit 0 if every answer was 2xx."""
+    """Send a webhook the way GitLab does.
+
+    With GitLab's headers, 10 seconds for the answer and no retry. Exits with 0 if every answer was 2xx.
+    """
+    from gitlab_emulator import sample_list
+    from gitlab_emulator.clock import utc_now
+    from gitlab_emulator.hooks.request import VERSIONS, Secrets
+    from gitlab_emulator.load import Plan
+    from gitlab_emulator.outgoing import UnsendableError, prepare
+
     if list_samples:
         typer.echo(sample_list.listing_as_json() if as_json else sample_list.listing(_columns()))
         return
@@ -112,7 +125,7 @@ def send(  # noqa: PLR0913 - one parameter per option
         typer.echo(str(error), err=True)
         raise typer.Exit(WRONG_USE) from None
     if delivery.secrets.signing_token and not delivery.version.standard_webhooks:
-        typer.echo(f"not signed: GitLab {gitlab_version} knows no signing tokens", err=True)
+        typer.echo(f"Not signed: GitLab {gitlab_version} has no signing tokens.", err=True)
     plan = Plan(
         url=url,
         body=delivery.body,
@@ -126,7 +139,10 @@ def send(  # noqa: PLR0913 - one parameter per option
 
 
 def _carry_out(plan: Plan, delivery: Outgoing, *, as_json: bool) -> int:
-    """Send all, and tell: of each in a line, or of all at the end. Gives the exit code."""
+    """Send everything, report each delivery or the whole, and return the exit code."""
+    from gitlab_emulator import progress, report
+    from gitlab_emulator.load_statistics import LoadStatistics
+
     statistics = LoadStatistics()
     in_lines = plan.rate is None
     line = report.as_json if as_json else report.line
@@ -134,30 +150,32 @@ def _carry_out(plan: Plan, delivery: Outgoing, *, as_json: bool) -> int:
 
     with nullcontext() if in_lines else progress.shown(statistics, count=plan.count) as update:
 
-        def told(delivery_id: str, sent: Sent) -> None:
+        def on_sent(delivery_id: str, sent: Sent) -> None:
             if update is not None:
                 update()
                 failure[:] = [report.why_no_answer(sent, plan.url) or ""]
             else:
                 typer.echo(line(delivery, delivery_id, sent, plan.url))
 
-        interrupted = asyncio.run(_until_done_or_told_to_stop(plan, statistics, told))
+        interrupted = asyncio.run(_until_done_or_interrupted(plan, statistics, on_sent))
     run = statistics.summary()
-    if statistics.in_vain and failure:
+    if statistics.unreachable and failure:
         typer.echo(failure[0], err=True)
     elif as_json and not in_lines:
         typer.echo(report.summary_as_json(run))
     elif not as_json and (plan.count > 1 or interrupted):
         gap = "\n" if in_lines else ""
-        typer.echo(gap + report.summary(run, count=plan.count, rate=plan.rate, at_once=plan.at_once))
+        typer.echo(gap + report.summary(run, plan))
     return INTERRUPTED if interrupted else 0 if run.all_ok else 1
 
 
-async def _until_done_or_told_to_stop(
-    plan: Plan, statistics: LoadStatistics, told: Callable[[str, Sent], None]
+async def _until_done_or_interrupted(
+    plan: Plan, statistics: LoadStatistics, on_sent: Callable[[str, Sent], None]
 ) -> bool:
-    """Send all; whether Ctrl-C or SIGTERM ended it before."""
-    work = asyncio.create_task(send_all(plan, statistics, told))
+    """Send everything; return whether Ctrl-C or SIGTERM ended it early."""
+    from gitlab_emulator.load import send_all
+
+    work = asyncio.create_task(send_all(plan, statistics, on_sent))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     await asyncio.wait({work})
@@ -168,6 +186,9 @@ async def _until_done_or_told_to_stop(
 
 
 def _with_new_ids(delivery: Outgoing, delivery_id: str | None) -> tuple[str, Mapping[str, str]]:
+    from gitlab_emulator.hooks.request import DeliveryIds
+    from gitlab_emulator.outgoing import headers
+
     ids = DeliveryIds(delivery=delivery_id or str(uuid4()), event=str(uuid4()), request=str(uuid4()))
     return ids.delivery, headers(delivery, ids=ids, timestamp_s=int(time.time()))
 
@@ -177,6 +198,8 @@ def _columns() -> int | None:
 
 
 def _read(file: Path) -> bytes:
+    from gitlab_emulator.outgoing import UnsendableError
+
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

@@ -1,4 +1,8 @@
-"""`serve`: the emulator on a port, with what it is to have from the start."""
+"""The command `serve`: the emulator on a port, with what it has from the start.
+
+Importing it is cheap, so that another command line can take it over as its own; what it needs to work
+is imported when it does.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitlab_emulator import callback_url as callback_urls
-from gitlab_emulator.app import create_app
+from gitlab_emulator.callback_url import DELAY_S
 from gitlab_emulator.clock import MAX_SPEED, utc_now
 from gitlab_emulator.gitlab_api.limits import MAX_PER_MINUTE
-from gitlab_emulator.hooks.registration import add_hook
-from gitlab_emulator.hooks.request import VERSIONS
-from gitlab_emulator.seed import seed
-from gitlab_emulator.serving import address_of, listen, run
-from gitlab_emulator.state_file import StateFileError, as_text, load, save
-from gitlab_emulator.third_party import DELAY_S, ThirdParty
-from gitlab_emulator.token_specs import read_option
 from gitlab_emulator.version_option import NEWEST_NAME, VersionName
 
 if TYPE_CHECKING:
     import socket
 
     from gitlab_emulator.state import State
+    from gitlab_emulator.third_party import ThirdParty
 
 WRONG_USE = 2
 MAX_DELAY_S = 86_400
 
 
-def serve(  # noqa: PLR0913 - one parameter per option
+def serve(
     *,
     host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -41,12 +39,12 @@ def serve(  # noqa: PLR0913 - one parameter per option
         typer.Option(
             metavar="TOKEN",
             envvar="EMULATOR_TOKEN",
-            help="An access token that may do everything. (default: any)",
+            help="Access token with all rights. (default: any token is accepted)",
         ),
     ] = None,
     external_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address for links. (default: the one that each request came to)"),
+        typer.Option(metavar="URL", help="Base address of links. (default: that of each request)"),
     ] = None,
     user_tokens: Annotated[
         list[str] | None,
@@ -54,13 +52,13 @@ def serve(  # noqa: PLR0913 - one parameter per option
             "--user-token",
             metavar="TOKEN=USER[:SCOPES]",
             envvar="EMULATOR_USER_TOKENS",
-            help="A token with its user's rights; repeatable, in the variable by blanks.",
+            help="Access token of a user; repeatable. In the variable separated by blanks.",
         ),
     ] = None,
     rate_limit: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Calls a minute that a user may make. (default: any)", min=1, max=MAX_PER_MINUTE
+            metavar="N", help="Calls per minute and user. (default: unlimited)", min=1, max=MAX_PER_MINUTE
         ),
     ] = None,
     state_path: Annotated[
@@ -84,26 +82,46 @@ def serve(  # noqa: PLR0913 - one parameter per option
     gitlab_version: VersionName = NEWEST_NAME,
     speed: Annotated[
         float,
-        typer.Option(metavar="N", help="How many times as fast its clock runs.", min=0.001, max=MAX_SPEED),
+        typer.Option(
+            metavar="N",
+            help="Speed of its clock; 60: a second is a minute.",
+            min=0.001,
+            max=MAX_SPEED,
+        ),
     ] = 1.0,
     callback_url: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
             envvar="CALLBACK_URL",
-            help="Where the third party of POST /api/endpoint calls back.",
+            help="Where the third party at /api/endpoint calls back.",
         ),
     ] = None,
     callback_delay: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", envvar="CALLBACK_DELAY", help="How long its jobs take.", min=0, max=MAX_DELAY_S
+            metavar="SECONDS",
+            envvar="CALLBACK_DELAY",
+            help="How long its jobs take.",
+            min=0,
+            max=MAX_DELAY_S,
         ),
     ] = DELAY_S,
 ) -> None:
-    """Serve the API under /api/v4 and pages under /, until SIGTERM or Ctrl-C."""
+    """Run a GitLab for tests and development.
+
+    Its REST API under /api/v4, its pages under /, and a third party that calls back under /api/endpoint,
+    until SIGTERM or Ctrl-C.
+    """
+    from gitlab_emulator.app import create_app
+    from gitlab_emulator.hooks.request import VERSIONS
+    from gitlab_emulator.serving import address_of, run
+    from gitlab_emulator.state_file import StateFileError, as_text, save
+    from gitlab_emulator.third_party import ThirdParty
+    from gitlab_emulator.token_specs import read_option
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("emulator").setLevel(logging.INFO)
+    logging.getLogger("gitlab_emulator").setLevel(logging.INFO)
     try:
         called = callback_urls.checked(callback_url) if callback_url else None
         state = _state(state_path)
@@ -131,16 +149,21 @@ def serve(  # noqa: PLR0913 - one parameter per option
 
 
 def _state(path: Path | None) -> State:
-    """What the file holds; a new world where there is none."""
+    """Return the state in the file; a new one where there is no file."""
+    from gitlab_emulator.seed import seed
+    from gitlab_emulator.state_file import load
+
     found = None if path is None else load(path)
     return seed() if found is None else found
 
 
 def _add_hook(state: State, url: str, *, token: str | None, signing_token: str | None) -> None:
-    """Give the first project this webhook, unless it has it from the last time."""
+    """Give the first project this webhook, unless the state file has it already."""
+    from gitlab_emulator.hooks.registration import add_hook
+
     project_id = next(iter(state.projects), None)
     if project_id is None:
-        raise ValueError("there is no project for --hook: begin with another --state-file")
+        raise ValueError("there is no project for --hook: use another --state-file")
     if any((hook.project_id, hook.url) == (project_id, url) for hook in state.hooks.values()):
         return
     add_hook(
@@ -155,6 +178,8 @@ def _add_hook(state: State, url: str, *, token: str | None, signing_token: str |
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    from gitlab_emulator.serving import listen
+
     try:
         return listen(host, port)
     except OSError as error:
@@ -172,5 +197,5 @@ def _welcome(address: str, state: State, third_party: ThirdParty) -> None:
 
 def _callbacks(third_party: ThirdParty) -> str:
     if third_party.callback_url is None:
-        return "takes jobs but calls nobody back; say whom with --callback-url or CALLBACK_URL"
-    return f"calls {callback_urls.shown(third_party.callback_url)} back after {third_party.delay_s:g} s"
+        return "takes jobs, but makes no callbacks: set CALLBACK_URL or --callback-url"
+    return f"calls back {callback_urls.shown(third_party.callback_url)} after {third_party.delay_s:g} s"

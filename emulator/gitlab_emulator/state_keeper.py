@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gitlab_emulator.state import State
 
-log = logging.getLogger("emulator")
+log = logging.getLogger("gitlab_emulator")
 
 WAIT_S = 0.2
 IDLE_SHARE = 10  # times as long as the last write took: a large state is written less often

@@ -18,15 +18,14 @@ from uuid import uuid4
 
 import httpx
 
-from gitlab_emulator.callback_url import with_result
+from gitlab_emulator.callback_url import DELAY_S, with_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-log = logging.getLogger("emulator")
+log = logging.getLogger("gitlab_emulator")
 
-DELAY_S = 5.0
 RETRY_S = 1.0
 ATTEMPTS = 4  # the later ones RETRY_S, 2 and 4 times RETRY_S after the one before
 TIMEOUT_S = 10.0

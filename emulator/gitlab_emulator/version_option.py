@@ -11,12 +11,12 @@ from gitlab_emulator.hooks.request import VERSIONS
 
 def _known(name: str) -> str:
     if name not in VERSIONS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(VERSIONS)}.")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(VERSIONS)}.")
     return name
 
 
 VersionName = Annotated[
     str,
-    typer.Option(callback=_known, metavar="|".join(VERSIONS), help="Whose webhooks to send: their headers."),
+    typer.Option(callback=_known, metavar="|".join(VERSIONS), help="The GitLab whose headers are sent."),
 ]
 NEWEST_NAME = next(iter(VERSIONS))

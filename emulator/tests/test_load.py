@@ -150,5 +150,5 @@ async def test_a_run_ends_when_nobody_is_there(unused_tcp_port) -> None:
     statistics = LoadStatistics()
     address = f"http://127.0.0.1:{unused_tcp_port}/"
     await send_all(plan(address, count=10_000, at_once=5), statistics, lambda *_: None)
-    assert statistics.in_vain
+    assert statistics.unreachable
     assert statistics.started < 10_000

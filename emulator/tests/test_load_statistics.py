@@ -35,7 +35,12 @@ def test_endings_are_counted_by_status_and_by_kind() -> None:
     ).summary()
     assert (run.sent, run.ok, run.under_way, run.all_ok) == (8, 2, 0, False)
     assert run.by_status == {"202": 2, "301": 1, "503": 1}
-    assert run.failures == {"no answer within 10 s": 1, "nobody listens": 1, "ReadError": 1, "unsendable": 1}
+    assert run.failures == {
+        "no answer within 10 s": 1,
+        "connection refused": 1,
+        "ReadError": 1,
+        "unsendable": 1,
+    }
 
 
 def test_latency_is_that_of_answers() -> None:
@@ -67,7 +72,7 @@ def test_what_is_under_way_is_neither_well_nor_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "in_vain"),
+    ("sent", "unreachable"),
     [
         ([], False),
         ([Refused()], True),
@@ -76,9 +81,9 @@ def test_what_is_under_way_is_neither_well_nor_failed() -> None:
         ([Answered(status=500), Refused()], False),
     ],
 )
-def test_a_run_is_in_vain_while_nothing_can_answer(sent, in_vain) -> None:
+def test_a_run_is_unreachable_while_nothing_can_answer(sent, unreachable) -> None:
     """A receiver that was there once may come back."""
-    assert tally_of(*map(ended, sent)).in_vain is in_vain
+    assert tally_of(*map(ended, sent)).unreachable is unreachable
 
 
 def test_failures_of_all_too_many_kinds_are_counted_together() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from gitlab_emulator import report
+from gitlab_emulator.load import Plan
 from gitlab_emulator.load_statistics import Summary
 
 RUN: dict[str, Any] = {
@@ -24,14 +25,23 @@ RUN: dict[str, Any] = {
 
 def lines(count: int = 10_000, rate: float | None = 200, **changed: Any) -> list[str]:
     """The summary of such a run."""
-    text = report.summary(Summary(**{**RUN, **changed}), count=count, rate=rate, at_once=100)
-    return text.splitlines()
+    plan = Plan(
+        url="http://ann:hush@127.0.0.1:8000/",
+        body=b"",
+        make=lambda: ("", {}),
+        count=count,
+        rate=rate,
+        at_once=100,
+        keep_alive=False,
+    )
+    return report.summary(Summary(**{**RUN, **changed}), plan).splitlines()
 
 
-def test_a_run_without_faults_takes_three_lines() -> None:
-    """How many how fast, what was answered, how long that took."""
+def test_a_load_without_faults_takes_four_lines() -> None:
+    """How many how fast, where to (without a password), what was answered, how long that took."""
     assert lines() == [
         "sent      10,000 in 50.1 s: 199.9/s, asked for 200/s",
+        "to        http://*****:*****@127.0.0.1:8000/",
         "answered  202: 10,000",
         "latency   p50 2 ms   p95 4 ms   p99 1,021 ms   max 2,000 ms",
     ]
@@ -48,8 +58,8 @@ def test_what_went_wrong_is_named() -> None:
     found = lines(**changed)
     assert found[0].startswith("sent       120 of 10,000 in 50.1 s")
     assert "no answer  no answer within 10 s: 3   ReadError: 1" in found
-    assert "cut off    7 that were still under way" in found
-    assert found[-1] == "late       up to 1.2 s: not fast enough for 200/s with 100 at once"
+    assert "cut off    7 still outstanding" in found
+    assert found[-1] == "late       up to 1.2 s: too slow for 200/s with 100 outstanding"
 
 
 @pytest.mark.parametrize("changed", [{}, {"late_ms": 99_999, "under_way": 100, "sent": 1_000_000}])

@@ -174,7 +174,7 @@ async def test_a_file_that_cannot_be_written_is_told_and_tried_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The emulator itself goes on."""
-    caplog.set_level(logging.ERROR, "emulator")
+    caplog.set_level(logging.ERROR, "gitlab_emulator")
     path = tmp_path / "later" / "gitlab.json"
     async with (
         serving(create_app(state_path=path)) as address,

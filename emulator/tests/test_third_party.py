@@ -232,7 +232,7 @@ async def test_nobody_listening_is_a_failure_like_others(now, unused_tcp_port) -
 
 async def test_at_the_end_pending_callbacks_are_made_at_once(now, caplog) -> None:
     """And the log says how many were taken."""
-    with caplog.at_level(logging.WARNING, "emulator"):
+    with caplog.at_level(logging.WARNING, "gitlab_emulator"):
         async with (
             receiver(200, 200, 500) as (url, requests),
             served(now, url, delay_s=FOR_EVER_S) as (web, service),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gitlab_emulator.hooks.hooks import Hooks
     from gitlab_emulator.state import State
 
-log = logging.getLogger("emulator")
+log = logging.getLogger("gitlab_emulator")
 
 MAX_PATHS_LOGGED = 1_000
 WITHOUT_BODY = (204, 304)

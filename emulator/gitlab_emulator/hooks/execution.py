@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gitlab_emulator.hooks.recursion import Chains
     from gitlab_emulator.state import State
 
-log = logging.getLogger("emulator")
+log = logging.getLogger("gitlab_emulator")
 
 MAX_REQUEST_BYTES = 25 * 1024 * 1024
 OVERSIZE = {"oversize": True}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitlab_emulator.hooks.model import Hook, HookEvent
     from gitlab_emulator.state import State
 
-log = logging.getLogger("emulator")
+log = logging.getLogger("gitlab_emulator")
 
 PARALLEL = 20
 MAX_WAITING = 10_000

@@ -84,19 +84,20 @@ class Sent:
         return isinstance(self.ending, Answered) and 200 <= self.ending.status < 400  # noqa: PLR2004
 
 
-def open_client(*, verify: bool = True) -> httpx.AsyncClient:
-    """A client with GitLab's limits, blind to proxy settings and cookies; the caller closes it.
+def open_client(*, verify: bool = True, reused: int = 0) -> httpx.AsyncClient:
+    """Return a client with GitLab's limits that ignores proxy settings and cookies; the caller closes it.
 
-    `verify` is a hook's `enable_ssl_verification`.
+    `verify` is a hook's `enable_ssl_verification`. `reused` is how many connections are kept for the next
+    delivery: GitLab keeps none.
     """
     client = httpx.AsyncClient(
         timeout=TIMEOUT_S,
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,
-        headers=TRANSPORT_HEADERS,
+        headers={} if reused else TRANSPORT_HEADERS,
         trust_env=False,
         verify=verify,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=reused),
     )
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client

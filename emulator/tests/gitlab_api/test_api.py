@@ -100,7 +100,7 @@ async def test_what_the_emulator_does_not_do_is_said_and_logged_once(
     web: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     """So that the author of a bot sees what is missing, and not a hundred times."""
-    caplog.set_level(logging.WARNING, "emulator")
+    caplog.set_level(logging.WARNING, "gitlab_emulator")
     for _ in range(3):
         answer = await web.get(path)
         assert answer.status_code == 404
