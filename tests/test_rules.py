@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.telemetry",
     },
     "hookyard.cli": {
+        "gitlab_emulator",
         "hookyard.gitlab",
         "hookyard.ledger",
         "hookyard.redis",

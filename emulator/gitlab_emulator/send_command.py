@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitlab_emulator.load_statistics import LoadStatistics
     from gitlab_emulator.outgoing import Outgoing
 
+GITLAB_URL = "http://127.0.0.1:8002"
 WRONG_USE, INTERRUPTED = 2, 130
 
 
@@ -73,7 +74,7 @@ def send(
     ] = None,
     gitlab_url: Annotated[
         str, typer.Option(metavar="URL", help="The GitLab that the webhook comes from.")
-    ] = "http://127.0.0.1:8002",
+    ] = GITLAB_URL,
     gitlab_version: VersionName = NEWEST_NAME,
     count: Annotated[
         int,

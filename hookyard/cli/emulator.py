@@ -1,163 +1,107 @@
-"""Commands that hand their options on to the emulator: ``send`` a webhook, run the ``emulator``."""
+"""The emulator's own commands in Hookyard: ``send`` a webhook, run the ``emulator``.
+
+They are the functions of the package gitlab-emulator, with all of their options; what differs is where the
+defaults come from: the ingress and the secrets of this context. Production does without the package, and
+then both say what to install.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hookyard.cli.context import CliContext, context_or_exit
-from hookyard.cli.launch import emulator_secrets, exec_module
+from hookyard.cli.launch import emulator_secrets
 from hookyard.cli.output.terminal import EXIT_USAGE, stop
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def send(
-    event: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="A sample's name; --list shows them.")
-    ] = None,
-    *,
-    url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Where to send it. (default: the ingress here)", show_default=False),
-    ] = None,
-    delivery_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="ID", help="The delivery's id. (default: a new one)", show_default=False
-        ),
-    ] = None,
-    amendments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="Change the body, e.g. object_attributes.action=close; repeatable.",
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Send this file as the body (- is standard input)."),
-    ] = None,
-    event_header: Annotated[
-        str | None,
-        typer.Option(
-            "--event", metavar="EVENT", help="The X-Gitlab-Event header. (default: the sample's or file's)"
-        ),
-    ] = None,
-    gitlab_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The GitLab that it comes from.")
-    ] = None,
-    gitlab_version: Annotated[
-        str | None,
-        typer.Option(metavar="VERSION", help="Whose headers to send: 19.1 (default), 18 or 17.3."),
-    ] = None,
-    count: Annotated[
-        int, typer.Option(metavar="N", help="How many; without --rate one after the other.", min=1)
-    ] = 1,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Deliveries per second, whether answers come or not.", min=0.01),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(metavar="N", help="With --rate: at most so many without an answer.", min=1)
-    ] = None,
-    keep_alive: Annotated[
-        bool, typer.Option("--keep-alive", help="Use connections again. (GitLab opens one for each)")
-    ] = False,
-    list_samples: Annotated[bool, typer.Option("--list", help="List the samples and stop.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object per delivery; with --rate one of the summary.")
-    ] = False,
-) -> None:
-    """Send a sample webhook the way GitLab does.
+IS_INSTALLED: Final = find_spec("gitlab_emulator") is not None
+NEEDED: Final = (
+    "The GitLab emulator is not installed: pip install gitlab-emulator, which hookyard[test] includes."
+)
 
-    With its headers, and the first of GL_SECRET and of GL_SIGNING_TOKEN, if set.
-    """
-    if event is None and file is None and not list_samples:
-        stop("Which event? See them with: hookyard send --list", EXIT_USAGE)
-    context = context_or_exit()
-    options = {
-        "--url": url or _ingress(context),
-        "--id": delivery_id,
-        "--file": file,
-        "--event": event_header,
-        "--gitlab-url": gitlab_url or (context.settings.gitlab_url if _has_gitlab(context) else None),
-        "--gitlab-version": gitlab_version,
-        "--count": count,
-        "--rate": rate,
-        "--concurrency": concurrency,
+
+class _Default:
+    """An option's default that is looked up when the command runs, and is shown as *shown* in its help."""
+
+    def __init__(self, shown: str, find: Callable[[CliContext], str | None]) -> None:
+        self._shown = shown
+        self._find = find
+
+    def __call__(self) -> str | None:
+        """Return the default; wrong settings end the command with exit code 2."""
+        return self._find(context_or_exit())
+
+    def __str__(self) -> str:
+        return self._shown
+
+
+def add_send(app: typer.Typer, *, rich_help_panel: str, epilog: str) -> None:
+    """Add the emulator's ``send`` to *app*: from ``GL_URL`` to the ingress here, with our secrets."""
+    if not IS_INSTALLED:
+        _add_placeholder(
+            app, "send", "Send a webhook the way GitLab does.", rich_help_panel=rich_help_panel, epilog=epilog
+        )
+        return
+    from gitlab_emulator.send_command import GITLAB_URL, send
+
+    defaults = {
+        "url": _Default("the ingress here", _ingress),
+        "secret_token": _Default("the first of GL_SECRET", _secret("EMULATOR_SECRET_TOKEN")),
+        "signing_token": _Default("the first of GL_SIGNING_TOKEN", _secret("EMULATOR_SIGNING_TOKEN")),
+        "gitlab_url": _Default(
+            f"GL_URL, else {GITLAB_URL}",
+            lambda context: context.settings.gitlab_url if _has_gitlab(context) else GITLAB_URL,
+        ),
     }
-    arguments = _arguments(options)
-    arguments += [part for amendment in amendments or () for part in ("--set", amendment)]
-    flags = {"--keep-alive": keep_alive, "--list": list_samples, "--json": as_json}
-    arguments += [name for name, wanted in flags.items() if wanted]
-    arguments += ["--", event] if event is not None else []
-    exec_module("gitlab_emulator", "send", *arguments, environment=emulator_secrets(context.settings))
+    app.command(
+        "send", context_settings={"default_map": defaults}, rich_help_panel=rich_help_panel, epilog=epilog
+    )(send)
 
 
-def emulator(
-    *,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="PORT", help="Port to listen on.", min=0, max=65535)] = 8002,
-    external_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address for links. (default: the one asked)", show_default=False),
-    ] = None,
-    rate_limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Calls a minute that a user may make. (default: any)")
-    ] = None,
-    state_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Keep its state there. (default: in memory)")
-    ] = None,
-    hooks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--hook", metavar="URL", help="Give its project a webhook, with our secrets; repeatable."
-        ),
-    ] = None,
-    gitlab_version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Whose webhooks: 19.1 (default), 18 or 17.3.")
-    ] = None,
-    speed: Annotated[
-        float | None, typer.Option(metavar="N", help="How many times as fast its clock runs.")
-    ] = None,
-    callback_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Where the third party of POST /api/endpoint calls back."),
-    ] = None,
-    callback_delay: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long its jobs take. (default: 5)")
-    ] = None,
-) -> None:
-    """Run a stand-in for GitLab.
+def add_emulator(app: typer.Typer, *, rich_help_panel: str, epilog: str) -> None:
+    """Add the emulator's ``serve`` to *app* as ``emulator``: its ``--hook`` has our secrets."""
+    if not IS_INSTALLED:
+        _add_placeholder(
+            app,
+            "emulator",
+            "Run a GitLab for tests and development.",
+            rich_help_panel=rich_help_panel,
+            epilog=epilog,
+        )
+        return
+    from gitlab_emulator.serve_command import serve
 
-    Its REST API under /api/v4, pages under /, and a third party that calls back under /api/endpoint.
-    """
-    options = {
-        "--host": host,
-        "--port": port,
-        "--external-url": external_url,
-        "--rate-limit": rate_limit,
-        "--state-file": state_file,
-        "--gitlab-version": gitlab_version,
-        "--speed": speed,
-        "--callback-url": callback_url,
-        "--callback-delay": callback_delay,
+    defaults = {
+        "secret_token": _Default("the first of GL_SECRET", _secret("EMULATOR_SECRET_TOKEN")),
+        "signing_token": _Default("the first of GL_SIGNING_TOKEN", _secret("EMULATOR_SIGNING_TOKEN")),
     }
-    arguments = _arguments(options)
-    arguments += [part for hook in hooks or () for part in ("--hook", hook)]
-    exec_module(
-        "gitlab_emulator",
-        "serve",
-        *arguments,
-        environment=emulator_secrets(context_or_exit().settings) if hooks else {},
-    )
+    app.command(
+        "emulator", context_settings={"default_map": defaults}, rich_help_panel=rich_help_panel, epilog=epilog
+    )(serve)
 
 
-def _arguments(options: Mapping[str, object]) -> list[str]:
-    """The options that were given, as a command line has them."""
-    return [part for name, value in options.items() if value is not None for part in (name, str(value))]
+def _add_placeholder(app: typer.Typer, name: str, summary: str, *, rich_help_panel: str, epilog: str) -> None:
+    def needs_the_emulator(
+        _arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    ) -> None:
+        stop(NEEDED, EXIT_USAGE)
+
+    app.command(
+        name,
+        help=f"{summary} (needs: pip install gitlab-emulator)",
+        context_settings={"ignore_unknown_options": True},
+        rich_help_panel=rich_help_panel,
+        epilog=epilog,
+    )(needs_the_emulator)
+
+
+def _secret(name: str) -> Callable[[CliContext], str | None]:
+    return lambda context: emulator_secrets(context.settings).get(name)
 
 
 def _has_gitlab(context: CliContext) -> bool:

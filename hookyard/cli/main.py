@@ -87,7 +87,8 @@ app.command(rich_help_panel=LOOK, epilog=_examples("hookyard stats --watch", "ho
 )
 
 
-app.command(
+emulator.add_send(
+    app,
     rich_help_panel=TRY,
     epilog=_examples(
         "hookyard send issue-open",
@@ -95,7 +96,7 @@ app.command(
         "hookyard send issue-update --set object_attributes.action=close",
         'hookyard send --file body.json --event "Issue Hook"',
     ),
-)(emulator.send)
+)
 
 
 @app.command(
@@ -148,13 +149,14 @@ def worker(
     exec_module("worker", *(["--burst"] if burst else []), environment=environment)
 
 
-app.command(
+emulator.add_emulator(
+    app,
     rich_help_panel=ONE,
     epilog=_examples(
         "hookyard emulator --hook http://127.0.0.1:8000/",
         "hookyard emulator --callback-url http://127.0.0.1:9000/ --callback-delay 1",
     ),
-)(emulator.emulator)
+)
 
 
 app.command(rich_help_panel=ONE)(preflight.preflight)

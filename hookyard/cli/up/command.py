@@ -24,6 +24,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hookyard.cli.emulator import IS_INSTALLED, NEEDED
 from hookyard.cli.launch import command_name
 from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, stop
 from hookyard.cli.up import redis as up_redis
@@ -58,16 +59,18 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    Redis, a stand-in for GitLab, an ingress and a worker, in one terminal.
+    Redis, a GitLab emulator, an ingress and a worker, in one terminal.
     Once all is up, it prints what to try next.
 
     Its Redis keeps its data in .hookyard/; with REDIS_URL set it uses that one.
-    With GL_URL set it uses that GitLab and no stand-in.
+    With GL_URL set it uses that GitLab and no emulator.
     """
     try:
         layout = make_plan(port=port, emulator_port=emulator_port, workers=workers)
     except SettingsError as exc:
         stop(str(exc), EXIT_USAGE)
+    if layout.emulator is not None and not IS_INSTALLED:
+        stop(f"{NEEDED} Or set GL_URL to a GitLab.", EXIT_USAGE)
     directory, terminal = UpDirectory(), Terminal(layout.names)
     try:
         if not _take(directory, terminal):

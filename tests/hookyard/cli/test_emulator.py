@@ -1,14 +1,19 @@
-"""`hookyard send` and `hookyard emulator`: their options reach the emulator, with this place's secrets."""
+"""`hookyard send` and `hookyard emulator`: the emulator's own commands, with this place's defaults."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
+import socket
+import subprocess
+import sys
 
 import httpx
+import pytest
 
 from tests.fakes import until
+from tests.hookyard.cli.conftest import process_environment
 
 SECRET = {"GL_SECRET": "first,second"}
 
@@ -81,3 +86,73 @@ def test_options_that_the_emulator_refuses_are_explained(command):
     run = command("send", "push", "--gitlab-version", "16")
     assert run.code == 2
     assert "19.1, 18, 17.3" in run.err
+
+
+def without_the_emulator(nowhere, *arguments, **environment):
+    """Runs ``hookyard`` as it is where the package gitlab_emulator is not installed."""
+    program = (
+        "import sys; sys.modules['gitlab_emulator'] = None; from hookyard.cli.main import main;"
+        "sys.argv[0] = 'hookyard'; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=nowhere,
+        env=process_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["send", "push", "--url", "http://a/"], ["emulator", "--port", "0"], ["up"]]
+)
+def test_what_to_install_is_said_where_the_emulator_is_missing(nowhere, arguments):
+    """In one line, with exit 2."""
+    run = without_the_emulator(nowhere, *arguments)
+    assert (run.returncode, run.stdout, len(run.stderr.splitlines())) == (2, "", 1)
+    assert "pip install gitlab-emulator" in run.stderr
+    assert "hookyard[test]" in run.stderr
+
+
+def test_other_commands_do_without_the_emulator(nowhere):
+    """And the list of commands says which do not."""
+    run = without_the_emulator(nowhere, "--help", COLUMNS="140")
+    assert run.returncode == 0
+    assert run.stdout.count("(needs: pip install gitlab-emulator)") == 2
+
+
+def test_up_does_without_the_emulator_where_gitlab_is_a_real_one(nowhere):
+    """It goes on to what it needs next: a port that is free."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        run = without_the_emulator(nowhere, "up", "--port", port, GL_URL="http://gitlab.test")
+    assert run.returncode == 1
+    assert f"The ingress cannot listen on 127.0.0.1 port {port}" in run.stderr
+
+
+def test_help_says_where_defaults_come_from(command):
+    """Even where settings are wrong, which a help text does not need."""
+    run = command("send", "--help", COLUMNS="120", HOOKYARD_PORT="x")
+    assert run.code == 0
+    for text in ("the ingress here", "the first of GL_SECRET", "GL_URL, else http://127.0.0.1:8002"):
+        assert text in run.out
+
+
+def test_wrong_settings_end_a_send_in_words(command):
+    """Before anything is sent."""
+    run = command("send", "push", HOOKYARD_PORT="x")
+    assert (run.code, run.out) == (2, "")
+    assert "HOOKYARD_PORT" in run.err
+
+
+def test_send_says_where_it_sent_to(command, unused_tcp_port):
+    """The port of the settings here; an address that is named goes before it."""
+    run = command("send", "push", HOOKYARD_PORT=str(unused_tcp_port))
+    assert run.code == 1
+    assert f"http://127.0.0.1:{unused_tcp_port}/" in run.out
+    run = command("send", "push", "--url", f"http://127.0.0.1:{unused_tcp_port}/named")
+    assert f"http://127.0.0.1:{unused_tcp_port}/named" in run.out
