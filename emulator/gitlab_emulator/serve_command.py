@@ -145,7 +145,7 @@ def serve(
         raise typer.Exit(WRONG_USE) from None
     app.state.clock.set(speed=speed)
     listener = _listen(host, port)
-    run(app, listener, before_serving=lambda: _welcome(address_of(listener), state, third_party))
+    run(app, listener, when_serving=lambda: _welcome(address_of(listener), state, third_party))
 
 
 def _state(path: Path | None) -> State:

@@ -162,13 +162,14 @@ def test_send_lists_its_samples(command):
 
 def test_send_without_an_event_says_how_to_see_them(command):
     run = command("send")
-    assert (run.code, run.err) == (2, "Which event? See them with: hookyard send --list\n")
+    assert (run.code, len(run.err.splitlines())) == (2, 1)
+    assert "--list shows them" in run.err
 
 
 def test_send_to_where_nobody_listens_is_exit_code_1(command):
     run = command("send", "push", HOOKYARD_PORT=str(free_port()))
     assert run.code == 1
-    assert "nobody listens" in run.out + run.err
+    assert "connection refused" in run.out + run.err
 
 
 async def test_api_prints_gitlabs_answer(command, free_server):
