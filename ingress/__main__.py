@@ -1,4 +1,4 @@
-"""Runs one ingress process in the foreground: what ``hookyard ingress`` starts."""
+"""Run one ingress process in the foreground, as ``hookyard ingress`` does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hookyard.settings.settings import load_or_exit
 from hookyard.startup import freeze_startup_objects
 from hookyard.telemetry import logs
 from ingress.app import create_app
-from ingress.short_way import ShortWay
 from ingress.startup_checks import start_faults
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger("ingress")
 
 GRACE_S = 15
-"""How long requests in flight may take to be answered; GitLab waits 10 s."""
+"""Time limit for answering requests in flight; GitLab waits 10 s."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but at SIGTERM it first says so by ``/ready``, and goes on answering for a while.
+    """uvicorn's server, which at SIGTERM first turns ``/ready`` to 503 and goes on answering for a while.
 
-    :param delay_s: for how long; a load balancer needs it to notice. The second signal cuts it short.
+    :param delay_s: the time that a load balancer needs to notice. A second signal cuts it short.
     """
 
     def __init__(self, config: uvicorn.Config, *, delay_s: float) -> None:
@@ -51,9 +50,9 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; on all addresses of both kinds for the host ``::``.
+    """Return a listening socket; for the host ``::`` it takes connections by IPv4 and IPv6.
 
-    :raises OSError: when the port is taken or the host is none of this machine's.
+    :raises OSError: when the port is taken or the host is not one of this machine's.
     """
     is_ipv6 = ":" in host
     return socket.create_server(
@@ -65,12 +64,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; requests in flight are answered first. Gives the exit code."""
+    """Serve until SIGTERM or SIGINT, answer the requests in flight, and return the exit code."""
     settings = load_or_exit(start_faults)
     try:
         listening = listen(settings.host, settings.port)
     except OSError as exc:
-        sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {exc.strerror or exc}\n")
+        sys.stderr.write(
+            f"Cannot listen on {settings.host}:{settings.port} (HOOKYARD_HOST, HOOKYARD_PORT): "
+            f"{exc.strerror or exc}\n"
+        )
         return 1
     logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
     stopping: list[Server] = []
@@ -78,10 +80,9 @@ def main() -> int:
     server = Server(
         uvicorn.Config(
             app,
-            http=ShortWay,
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # nothing here asks who the client is: GitLab proves itself
+            proxy_headers=False,  # the client's address decides nothing: GitLab authenticates itself
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         ),
@@ -89,14 +90,14 @@ def main() -> int:
     )
     stopping.append(server)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end_well)
+        signal.signal(number, _exit_zero)
     freeze_startup_objects()
     server.run(sockets=[listening])
     return 0 if server.started else 1
 
 
-def _end_well(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End with exit code 0: uvicorn raises the signal that stopped it once more when all is answered."""
+def _exit_zero(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Exit with 0: uvicorn raises the signal that stopped it again when everything is answered."""
     raise SystemExit(0)
 
 

@@ -1,7 +1,7 @@
-"""Where a delivery is kept: in Redis, else in the spool, and back from there as soon as Redis takes it.
+"""Accepting a delivery: Redis takes it, or else the spool until Redis can.
 
-While Redis is away nobody waits for it: deliveries go straight to the spool, and one task asks
-Redis four times a second whether it is there again. Without a spool every delivery asks Redis itself.
+While Redis is away no delivery waits for it: they go straight to the spool, and one task asks Redis
+four times a second whether it is back. Without a spool every delivery asks Redis itself.
 """
 
 from __future__ import annotations
@@ -16,36 +16,41 @@ import structlog
 
 from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry.redis_outage import Outage
-from ingress.spool.spool import CannotSpool, Spool
+from ingress.spool.spool import CannotSpool
 
 if TYPE_CHECKING:
     from hookyard.ledger.ledger import Ledger
     from hookyard.ledger.records import Delivery
     from ingress.metrics import IngressMetrics
+    from ingress.spool.spool import Spool
     from ingress.spool.table import Depth
 
 log = structlog.get_logger("ingress")
 
-ASK_AGAIN_S: Final = 0.25
+PROBE_S: Final = 0.25
+"""The pause between two probes of a Redis that is away."""
+
 LOOK_S: Final = 2.0
-"""How often an idle ingress looks whether a neighbour that died has left anything in the spool."""
+"""How often an idle ingress looks whether another process that crashed left anything in the spool."""
+
+_FULL: Final = 0.99
 
 
-class CannotKeep(Exception):
-    """Neither Redis nor the spool takes it now; the text says why."""
+class NotAccepted(Exception):
+    """Neither Redis nor the spool takes the delivery now; the text says why."""
 
 
-class Kept(Enum):
-    """Where a delivery went."""
+class Accepted(Enum):
+    """The way in which a delivery was accepted; values are the reasons in metrics."""
 
-    IN_REDIS = "kept"
-    IN_SPOOL = "spooled"
-    BEFORE = "duplicate"
+    NEW = "kept"
+    SPOOLED = "spooled"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Readiness:
-    """Whether a delivery posted now would be kept; ``fault`` texts are for people."""
+    """Whether a delivery posted now would be accepted; faults are texts for people."""
 
     redis_fault: str | None
     spool_fault: str | None
@@ -53,18 +58,18 @@ class Readiness:
 
     @property
     def is_ready(self) -> bool:
-        """Whether either takes it."""
+        """Whether Redis or the spool takes deliveries."""
         if self.redis_fault is None:
             return True
-        return self.spool is not None and self.spool.used_bytes < self.spool.max_bytes * 0.99
+        return self.spool is not None and self.spool.used_bytes < self.spool.max_bytes * _FULL
 
 
-class Keeper:
-    """Keeps deliveries.
+class Acceptor:
+    """Accepts deliveries.
 
     :param spool: ``None`` to do without.
     :param ledger: one that gives up on Redis in time (``accept_timeout_s``).
-    :param timeout_s: for how long Redis may take to say whether it is there.
+    :param timeout_s: time limit of a probe.
     """
 
     def __init__(
@@ -76,72 +81,50 @@ class Keeper:
         self._outage = Outage(log, metrics.redis_away)
         self._drained = metrics.drained
         self._spool_is_broken = False
-        self._may_drain = asyncio.Event()
+        self._spooled = asyncio.Event()
 
-    def ask(self, delivery: Delivery) -> asyncio.Future[bool] | None:
-        """Ask Redis to keep *delivery*; ``None`` where it is known to be away and there is a spool.
+    async def accept(self, delivery: Delivery) -> Accepted:
+        """Accept *delivery*: when this returns, it survives a crash of anything.
 
-        Who awaits it himself gives it to :meth:`keep` if it fails, and tells :meth:`kept` if not.
+        :raises NotAccepted: when nothing takes it.
         """
-        return None if self._outage.is_on and self._spool else self._ledger.accept(delivery)
-
-    def kept(self, *, new: bool) -> Kept:
-        """Note that Redis has it."""
-        self._outage.found()
-        return Kept.IN_REDIS if new else Kept.BEFORE
-
-    async def keep(self, delivery: Delivery, asked: asyncio.Future[bool] | None = None) -> Kept:
-        """Keep *delivery*: it survives a crash of anything when this returns.
-
-        :param asked: what :meth:`ask` gave for it, if it was asked already.
-        :raises CannotKeep: when nothing takes it.
-        """
-        fault = "Redis is away"
-        if asked is None:
-            asked = self.ask(delivery)
-        if asked is not None:
-            try:
-                return self.kept(new=await asked)
-            except Exception as exc:
-                if not is_redis_away(exc):
-                    raise
-                self._outage.lost(exc)
-                fault = f"Redis is away ({type(exc).__name__})"
-        if self._spool is None:
-            raise CannotKeep(f"{fault}, and there is no spool")
+        if self._outage.is_on and self._spool is not None:
+            return await self._put_in_spool(delivery, "Redis is away")
         try:
-            new = await self._spool.put(delivery)
-        except CannotSpool as exc:
-            self._note_spool(exc)
-            raise CannotKeep(f"{fault}, and {exc}") from exc
-        self._note_spool(None)
-        self._may_drain.set()
-        return Kept.IN_SPOOL if new else Kept.BEFORE
+            is_new = await self._ledger.accept(delivery)
+        except Exception as exc:
+            if not is_redis_away(exc):
+                raise
+            self._outage.lost(exc)
+            return await self._put_in_spool(delivery, f"Redis is away ({type(exc).__name__})")
+        if self._outage.is_on:
+            self._outage.found()
+        return Accepted.NEW if is_new else Accepted.DUPLICATE
 
-    async def look_after(self) -> None:
-        """Find Redis again when it was lost, and drain the spool; runs until it is cancelled.
+    async def maintain(self) -> None:
+        """Notice when Redis is back, and drain the spool; runs until it is cancelled.
 
-        It asks at once, so that a Redis that is not there is told at start and not at the first delivery.
+        It probes Redis at once, so that one that is missing at start is logged before the first delivery.
         """
-        asks = True
+        is_start = True
         while True:
             try:
-                if asks or self._outage.is_on:
-                    await self._ask_redis()
+                if is_start or self._outage.is_on:
+                    await self._probe()
                 if self._spool is not None and not self._outage.is_on:
                     await self._drain(self._spool)
             except Exception:
-                log.exception("looking after the spool failed")
-            asks = False
+                log.exception("maintaining the spool failed")
+            is_start = False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ASK_AGAIN_S if self._outage.is_on else LOOK_S):
-                    await self._may_drain.wait()
-                    self._may_drain.clear()
-                    await asyncio.sleep(ASK_AGAIN_S)  # what was spooled was spooled because Redis is away
+                async with asyncio.timeout(PROBE_S if self._outage.is_on else LOOK_S):
+                    await self._spooled.wait()
+                    self._spooled.clear()
+                    await asyncio.sleep(PROBE_S)  # a delivery was spooled because Redis is away
 
     async def readiness(self) -> Readiness:
-        """Return whether a delivery would be kept now, asking Redis and the disk."""
-        redis_fault = await self._ask_redis()
+        """Return whether a delivery would be accepted now, asking Redis and the disk."""
+        redis_fault = await self._probe()
         depth, spool_fault = None, None
         if self._spool is not None:
             try:
@@ -150,7 +133,19 @@ class Keeper:
                 spool_fault = str(exc)
         return Readiness(redis_fault=redis_fault, spool_fault=spool_fault, spool=depth)
 
-    async def _ask_redis(self) -> str | None:
+    async def _put_in_spool(self, delivery: Delivery, fault: str) -> Accepted:
+        if self._spool is None:
+            raise NotAccepted(f"{fault}, and there is no spool")
+        try:
+            is_new = await self._spool.put(delivery)
+        except CannotSpool as exc:
+            self._note_spool(exc)
+            raise NotAccepted(f"{fault}, and {exc}") from exc
+        self._note_spool(None)
+        self._spooled.set()
+        return Accepted.SPOOLED if is_new else Accepted.DUPLICATE
+
+    async def _probe(self) -> str | None:
         """Return why Redis takes no delivery now, or ``None``."""
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -165,7 +160,7 @@ class Keeper:
 
     async def _drain(self, spool: Spool) -> None:
         try:
-            drained = await spool.drain(self._hand_on)
+            drained = await spool.drain(self._accept_spooled)
         except CannotSpool as exc:
             self._note_spool(exc)
         except Exception as exc:
@@ -177,7 +172,7 @@ class Keeper:
             if drained:
                 log.info("spool drained", deliveries=drained)
 
-    async def _hand_on(self, delivery: Delivery) -> None:
+    async def _accept_spooled(self, delivery: Delivery) -> None:
         await self._ledger.accept(delivery)
         self._drained.inc()
 

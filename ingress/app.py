@@ -1,8 +1,4 @@
-"""The ingress as an ASGI application: checks, reads and keeps each webhook, and answers at once.
-
-``POST /`` is plain ASGI, since it is the one path that must be fast; it never redirects, because
-GitLab would come back with a GET.
-"""
+"""The ingress as an ASGI application, put together from its settings."""
 
 from __future__ import annotations
 
@@ -22,8 +18,8 @@ from hookyard.ledger.ledger import Ledger
 from hookyard.redis.client import close, open_redis
 from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
 from hookyard.telemetry import logs
-from ingress.acceptor import Keeper
-from ingress.endpoint import Receiver
+from ingress.acceptor import Acceptor
+from ingress.endpoint import Endpoint
 from ingress.metrics import IngressMetrics
 from ingress.metrics_endpoint import MetricsEndpoint
 from ingress.spool.spool import Spool
@@ -44,12 +40,12 @@ def create_app(
 
     :param settings: read from the environment when not given, as ``uvicorn --factory`` does; then
         settings that cannot be used end the process with exit code 2 and one message.
-    :param is_stopping: once it says so, ``/ready`` answers 503, so that a load balancer looks elsewhere.
+    :param is_stopping: once it returns true, ``/ready`` answers 503, so that a load balancer turns elsewhere.
     """
     if settings is None:
         settings = load_or_exit(ingress_faults)
         logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
-    # without a timeout of redis-py's, which costs a task for each command; ledger and keeper have theirs
+    # without redis-py's timeout, which costs a task for each command; ledger and acceptor have their own
     redis = open_redis(settings.redis_url, timeout_s=None)
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     ledger = Ledger(
@@ -60,8 +56,8 @@ def create_app(
         accept_timeout_s=settings.redis_timeout_s,
     )
     counted = IngressMetrics()
-    keeper = Keeper(ledger, spool, timeout_s=settings.redis_timeout_s, metrics=counted)
-    receiver = Receiver(settings, keeper, counted)
+    acceptor = Acceptor(ledger, spool, timeout_s=settings.redis_timeout_s, metrics=counted)
+    endpoint = Endpoint(settings, acceptor, counted)
     metrics = MetricsEndpoint(settings, counted, spool)
 
     @asynccontextmanager
@@ -70,7 +66,7 @@ def create_app(
             log.warning(warning)
         if spool is not None:
             await spool.open()
-        looking_after = asyncio.create_task(keeper.look_after(), name="look-after")
+        maintaining = asyncio.create_task(acceptor.maintain(), name="maintain")
         log.info(
             "ingress ready",
             redis=settings.masked_redis_url,
@@ -79,7 +75,7 @@ def create_app(
             signing_tokens=len(settings.signing_tokens),
         )
         yield
-        await cancel_and_wait(looking_after)
+        await cancel_and_wait(maintaining)
         if spool is not None:
             await spool.close()
         metrics.close()
@@ -89,7 +85,7 @@ def create_app(
         return PlainTextResponse("ok\n")
 
     async def ready(_request: Request) -> Response:
-        found = await keeper.readiness()
+        found = await acceptor.readiness()
         is_ready = found.is_ready and not is_stopping()
         state: dict[str, object] = {"ready": is_ready, "stopping": is_stopping()}
         state["redis"] = {
@@ -109,7 +105,7 @@ def create_app(
         )
 
     app = Ingress(
-        receiver,
+        endpoint,
         routes=[
             Route("/health", health),
             Route("/ready", ready),
@@ -117,21 +113,22 @@ def create_app(
         ],
         lifespan=lifespan,
     )
+    # never a redirect, which GitLab would follow with a GET; a Mount("/") would not match the empty path
     app.router.redirect_slashes = False
-    app.router.default = receiver  # a Mount("/") would not match the empty path
+    app.router.default = endpoint
     return app
 
 
 class Ingress(Starlette):
-    """The application. A webhook goes straight to its receiver; routing would cost as much as parsing."""
+    """The application. Webhooks go straight to their endpoint; routing would cost as much as parsing."""
 
-    def __init__(self, receiver: Receiver, **options: Any) -> None:
+    def __init__(self, endpoint: Endpoint, **options: Any) -> None:
         super().__init__(**options)
-        self.receiver = receiver
+        self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
-            await self.receiver(scope, receive, send)
+            await self._endpoint(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

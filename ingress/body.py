@@ -1,8 +1,4 @@
-"""How a request's body is read: whole, but never more of it than the limit, nor for ever.
-
-What all requests together hold in memory is bounded as well: a Redis that hangs while large bodies
-keep coming must cost answers of 503, not the process.
-"""
+"""Reading a request's body: whole, within its size limit, its time limit and the memory budget."""
 
 from __future__ import annotations
 
@@ -11,155 +7,86 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from starlette.types import Message, Receive
 
-    from ingress.deadline import Patience
+    from ingress.memory_budget import MemoryBudget, Reservation
 
-PATIENCE_S: Final = 30.0
+BODY_TIMEOUT_S: Final = 30.0
 """GitLab itself gives up after 10 s (``webhook_timeout``)."""
 
-LET_GO_S: Final = 2.0
-"""How long what is left of a refused body is read on, so that the refusal reaches who sends it."""
+DISCARD_S: Final = 2.0
+"""Time limit for reading on after a refusal, so that the refusal reaches the sender."""
 
-REQUEST_BYTES: Final = 8 * 1024
-"""What a request counts for beside its body."""
-
-AHEAD: Final = 16
-"""Room is taken for so many times what has arrived of a body, up to what its Content-Length says."""
+RESERVE_AHEAD: Final = 16
+"""Up to this multiple of what has arrived is reserved, within what the Content-Length announces."""
 
 
-class NotRead(Exception):
-    """There is no whole body; what came in the way."""
+class BodyTooLarge(Exception):
+    """The body exceeds the size limit; the rest of it was not read."""
 
 
-class TooLarge(NotRead):
-    """The body is over the limit; no more of it was read than told so."""
-
-
-class TooSlow(NotRead):
+class BodyTooSlow(Exception):
     """The body did not arrive in time."""
 
 
-class TooBusy(NotRead):
-    """The requests that are under way hold as much as they may."""
-
-
-class Disconnected(NotRead):
-    """The client went away before its body was whole."""
-
-
-class Room:
-    """What one request holds of the whole; at the end of the ``with`` block it is free again."""
-
-    def __init__(self, holding: Holding) -> None:
-        self._holding = holding
-        self.held_bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Hold nothing any more."""
-        self._holding.held_bytes -= self.held_bytes
-        self.held_bytes = 0
-
-    def take(self, count: int) -> None:
-        """Hold *count* bytes more.
-
-        :raises TooBusy: when that is too much, all requests together.
-        """
-        self.look_for(count)
-        self._holding.held_bytes += count
-        self.held_bytes += count
-
-    def grow_to(self, total: int) -> None:
-        """Hold *total* bytes, if it is more than now.
-
-        :raises TooBusy: when that is too much, all requests together.
-        """
-        if total > self.held_bytes:
-            self.take(total - self.held_bytes)
-
-    def look_for(self, count: int) -> None:
-        """Return when there is room for *count* bytes more just now.
-
-        :raises TooBusy: otherwise.
-        """
-        if self._holding.held_bytes + count > self._holding.max_bytes + REQUEST_BYTES:
-            raise TooBusy
-
-
-class Holding:
-    """How many bytes the requests under way hold, and may hold."""
-
-    def __init__(self, *, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-
-    def room(self) -> Room:
-        """Return the room of one request."""
-        return Room(self)
+class Disconnected(Exception):
+    """The client disconnected before its body was complete."""
 
 
 async def read_body(
-    content_length: bytes | None, receive: Receive, *, limit: int, room: Room, patience: Patience
-) -> bytes:
-    """Return the body.
+    receive: Receive,
+    *,
+    content_length: bytes | None,
+    max_bytes: int,
+    budget: MemoryBudget,
+    timeout_s: float = BODY_TIMEOUT_S,
+) -> tuple[bytes, Reservation]:
+    """Return the body and the reservation of its memory, which the caller releases.
 
-    :param content_length: the header. What says too much is turned away before anything is read. Room is
-        taken somewhat ahead of what arrives, so that of many large bodies some get through, and not all
-        a part of the way; but not for what is only said, or a few idle connections could shut the door.
-    :param limit: bytes.
-    :raises TooLarge, TooSlow, TooBusy, Disconnected: instead.
+    Memory is reserved somewhat ahead of what arrives, so that some of many large bodies get through
+    instead of all of them getting stuck half-way; but not for what is only announced, or a few idle
+    connections could use up the budget.
+
+    :param content_length: the header; one that announces too much is refused before anything is read.
+    :raises BodyTooLarge, BodyTooSlow, Disconnected, OverBudget: instead; nothing is held then.
     """
-    said = said_length(content_length) or 0
-    if said > limit:
-        raise TooLarge
-    room.take(REQUEST_BYTES)
-    room.look_for(said)
+    announced = int(content_length[:20]) if content_length is not None and content_length.isdigit() else 0
+    if announced > max_bytes:
+        raise BodyTooLarge
+    reservation = budget.reserve(announced=announced)
     try:
-        with patience:
-            return await _read(receive, said=said, limit=limit, room=room)
+        async with asyncio.timeout(timeout_s):
+            body, more = _chunk(await receive())  # usually all of it: GitLab's bodies fit into one read
+            if more:
+                parts = bytearray(body)
+                while more and len(parts) <= max_bytes:
+                    reservation.grow_to(max(len(parts), min(announced, RESERVE_AHEAD * len(parts))))
+                    chunk, more = _chunk(await receive())
+                    parts += chunk
+                body = bytes(parts)
+        if len(body) > max_bytes:
+            raise BodyTooLarge
+        reservation.grow_to(len(body))
     except TimeoutError:
-        raise TooSlow from None
+        reservation.release()
+        raise BodyTooSlow from None
+    except BaseException:
+        reservation.release()
+        raise
+    return body, reservation
 
 
-def said_length(content_length: bytes | None) -> int | None:
-    """Return the bytes that the header says will come, ``None`` where it says nothing that can be read."""
-    return int(content_length[:20]) if content_length is not None and content_length.isdigit() else None
-
-
-async def let_go(receive: Receive, *, patience_s: float = LET_GO_S) -> None:
-    """Read what is left of a body and drop it, until it ends, the client goes away, or time is over.
+async def discard_rest(receive: Receive, *, timeout_s: float = DISCARD_S) -> None:
+    """Read what is left of a body and drop it, until it ends, the client disconnects, or time is up.
 
     A connection that is closed with bytes unread is reset, and a reset can overtake the answer: the
-    client then sees a broken connection instead of why it was refused (RFC 9112, 9.6).
+    client then sees a broken connection instead of the reason for the refusal (RFC 9112, 9.6).
     """
     with contextlib.suppress(TimeoutError, Disconnected):
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             more = True
             while more:
                 _, more = _chunk(await receive())
-
-
-async def _read(receive: Receive, *, said: int, limit: int, room: Room) -> bytes:
-    body, more = _chunk(await receive())  # nearly always all of it: GitLab's bodies fit into one read
-    if more:
-        parts = bytearray(body)
-        while more and len(parts) <= limit:
-            room.grow_to(REQUEST_BYTES + max(len(parts), min(said, AHEAD * len(parts))))
-            chunk, more = _chunk(await receive())
-            parts += chunk
-        body = bytes(parts)
-    if len(body) > limit:
-        raise TooLarge
-    room.grow_to(REQUEST_BYTES + len(body))
-    return body
 
 
 def _chunk(message: Message) -> tuple[bytes, bool]:

@@ -1,6 +1,6 @@
-"""What only an ingress can find out about its surroundings, as JSON: ``hookyard check`` runs and judges it.
+"""Diagnostics that only an ingress's machine can give, as JSON for ``hookyard check``.
 
-It looks at the spool on this machine, also when no ingress runs; it makes and changes nothing.
+They look at the spool on this machine, also when no ingress runs, and change nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hookyard.settings.settings import load_or_exit
-from ingress.spool.table import FILE
+from ingress.spool.database import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def spool_report(directory: Path | None) -> dict[str, Any]:
-    """Return how much waits in the spool, and what of it was set aside as damaged."""
+    """Return how much waits in the spool, and how much was set aside as damaged."""
     report: dict[str, Any] = {
         "directory": None if directory is None else str(directory),
         "error": None,
@@ -35,7 +35,7 @@ def spool_report(directory: Path | None) -> dict[str, Any]:
             if not path.name.endswith(("-wal", "-shm"))
         )
         if (directory / FILE).exists():
-            # not by way of SpoolFile, which mends what it opens
+            # not through SpoolTable, which repairs what it opens
             with contextlib.closing(sqlite3.connect(_read_only(directory / FILE), uri=True)) as database:
                 (report["waiting"],) = database.execute("SELECT COUNT(*) FROM spooled").fetchone()
                 (set_aside,) = database.execute("SELECT COUNT(*) FROM set_aside").fetchone()
@@ -50,7 +50,7 @@ def _read_only(path: Path) -> str:
 
 
 def main() -> int:
-    """Print the report as one JSON object. Gives the exit code."""
+    """Print the report as one JSON object and return the exit code."""
     settings = load_or_exit()
     json.dump(spool_report(settings.spool_dir), sys.stdout)
     sys.stdout.write("\n")

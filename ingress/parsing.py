@@ -1,21 +1,21 @@
-"""What a webhook request holds: the delivery in it, or why it cannot be one.
+"""Parse an authentic webhook request into a delivery, or refuse it.
 
-Rule: pure; the request is known to be authentic. gidgetlab parses it here, once, so that what it
-would choke on is refused while somebody can still be told; the worker parses the same bytes again
-with the same code, so a handler's event is the one that ``Event.from_http`` gives.
+Rule: pure. gidgetlab parses the body here, once, so that what it fails on is refused while the sender
+can still be told; the worker parses the same bytes again with the same code, so a handler's event is
+the one that ``Event.from_http`` gives.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gidgetlab.exceptions import BadRequest
 
 from hookyard.gitlab.events import read_event
 from hookyard.ledger.records import DELIVERY_ID, Delivery
+from ingress.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,17 +28,9 @@ KEPT_HEADERS: Final = (
     "x-gitlab-instance",
     "user-agent",
 )
-"""Kept for operators and for the worker. Never one that can hold a secret."""
+"""Stored for operators and for the worker; never one that can hold a secret."""
 
-READ_HEADERS: Final = (
-    "webhook-id",
-    "idempotency-key",
-    "x-gitlab-event",
-    "content-type",
-    "traceparent",
-    *KEPT_HEADERS,
-)
-"""All that :func:`receive` looks at."""
+_KEPT_RAW_HEADERS: Final = tuple((name, name.encode()) for name in KEPT_HEADERS)
 
 _HEADER_LIMIT: Final = 300
 _EVENT_LIMIT: Final = 200
@@ -52,95 +44,88 @@ _TRACEPARENT: Final = re.compile(
 """W3C Trace Context, ``traceparent``: version, trace id, parent id, flags."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rejected:
-    """The answer for a request that is no delivery: a 4xx ``status``, a slug for metrics, one plain line."""
-
-    status: int
-    reason: str
-    detail: str
-
-
-def receive(
-    headers: Mapping[str, str],
+def parse_delivery(
+    headers: Mapping[bytes, bytes],
     body: bytes,
     *,
     authenticated_by: str,
     received_ms: int,
-    fresh_id: Callable[[], str],
-) -> Delivery | Rejected:
+    new_id: Callable[[], str],
+) -> Delivery | Refusal:
     """Return the delivery that an authentic request holds.
 
-    :param headers: lower-case names; a name that came twice stands with its first value.
+    :param headers: raw values by lower-case name; of a repeated name, the first.
     :param received_ms: Unix time in milliseconds.
-    :param fresh_id: makes an id where GitLab (before 17.4) sent none.
+    :param new_id: makes an id where GitLab (before 17.4) sends none.
     """
-    delivery_id = headers.get("webhook-id") or headers.get("idempotency-key") or fresh_id()
+    delivery_id = _text(headers, b"webhook-id") or _text(headers, b"idempotency-key") or new_id()
     if not DELIVERY_ID.fullmatch(delivery_id):
-        return Rejected(
-            status=400,
-            reason="bad_id",
-            detail="the delivery id (webhook-id or Idempotency-Key) must be 1 to 128 of A-Z a-z 0-9 . _ ~ - "
-            "and begin with a letter or digit",
+        detail = (
+            "the delivery id (webhook-id or Idempotency-Key) must be 1 to 128 of A-Z a-z 0-9 . _ ~ - "
+            "and begin with a letter or digit"
         )
-    name = headers.get("x-gitlab-event", "")
+        return Refusal(status=400, reason="bad_id", detail=detail)
+    name = _text(headers, b"x-gitlab-event")
     if not name or len(name) > _EVENT_LIMIT:
-        return Rejected(
-            status=400, reason="no_event", detail="the header X-Gitlab-Event is missing or too long"
-        )
-    content_type = headers.get("content-type")
-    parsed = parse(name, content_type, body)
-    if isinstance(parsed, Rejected):
-        return parsed
-    project, thing = describe(parsed.data)
+        detail = "the header X-Gitlab-Event is missing or too long"
+        return Refusal(status=400, reason="no_event", detail=detail)
+    content_type = _text(headers, b"content-type")
+    event = parse_event(name, content_type, body)
+    if isinstance(event, Refusal):
+        return event
+    project, thing = describe(event.data)
     return Delivery(
         id=delivery_id,
         event=name,
         received_ms=received_ms,
         content_type=content_type,
         body=body,
-        headers={kept: headers[kept][:_HEADER_LIMIT] for kept in KEPT_HEADERS if headers.get(kept)},
+        headers={
+            kept: headers[raw].decode("latin-1")[:_HEADER_LIMIT]
+            for kept, raw in _KEPT_RAW_HEADERS
+            if headers.get(raw)
+        },
         project=project,
         object=thing,
         authenticated_by=authenticated_by,
-        trace=_traceparent(headers.get("traceparent")),
+        trace=_traceparent(_text(headers, b"traceparent")),
     )
 
 
-def parse(name: str, content_type: str | None, body: bytes) -> Event | Rejected:
-    """Return gidgetlab's event, or the 4xx for what gidgetlab 2.1.2 chokes on.
+def parse_event(name: str, content_type: str | None, body: bytes) -> Event | Refusal:
+    """Return gidgetlab's event, or the 4xx for what gidgetlab 2.1.2 fails on.
 
-    gidgetlab raises ``BadRequest`` (415) for wrong content types and malformed bodies alike; what
-    it came from tells them apart.
+    gidgetlab raises ``BadRequest`` (415) for wrong content types and malformed bodies alike; the
+    exception's cause tells them apart.
     """
     try:
         return read_event(name, content_type, body)
     except BadRequest as exc:
-        return _why(exc.__cause__, content_type)
+        return _refusal_of(exc.__cause__, content_type)
     except RecursionError:
-        return Rejected(status=400, reason="too_deep", detail="the JSON is nested too deeply")
+        return Refusal(status=400, reason="too_deep", detail="the JSON is nested too deeply")
     except LookupError:
-        return Rejected(status=415, reason="bad_charset", detail="the charset of the Content-Type is unknown")
-    except (ValueError, TypeError, AssertionError):  # a Content-Type on which the email package stumbles
-        return Rejected(status=415, reason="bad_content_type", detail="the Content-Type cannot be read")
+        return Refusal(status=415, reason="bad_charset", detail="the charset of the Content-Type is unknown")
+    except (ValueError, TypeError, AssertionError):  # raised by the email package for some Content-Types
+        return Refusal(status=415, reason="bad_content_type", detail="the Content-Type cannot be parsed")
 
 
-def _why(cause: BaseException | None, content_type: str | None) -> Rejected:
+def _refusal_of(cause: BaseException | None, content_type: str | None) -> Refusal:
     if isinstance(cause, json.JSONDecodeError):
-        return Rejected(
+        return Refusal(
             status=400,
             reason="malformed",
             detail=f"the body is not JSON: {cause.msg} at character {cause.pos}",
         )
     if isinstance(cause, UnicodeError):
-        return Rejected(
+        return Refusal(
             status=400, reason="malformed", detail="the body is not text in the charset of its Content-Type"
         )
     if isinstance(cause, KeyError) and content_type is not None:
-        return Rejected(status=400, reason="malformed", detail="the form has no field named payload")
+        return Refusal(status=400, reason="malformed", detail="the form has no field named payload")
     if isinstance(cause, ValueError) and "integer string conversion" in str(cause):
-        return Rejected(status=400, reason="malformed", detail="the JSON holds a number with too many digits")
-    return Rejected(
+        return Refusal(status=400, reason="malformed", detail="the JSON holds a number with too many digits")
+    return Refusal(
         status=415,
         reason="bad_content_type",
         detail="the Content-Type must be application/json, application/x-www-form-urlencoded "
@@ -149,14 +134,14 @@ def _why(cause: BaseException | None, content_type: str | None) -> Rejected:
 
 
 def describe(data: Any) -> tuple[str | None, str | None]:
-    """Return what operators look for: the project, and the issue (``#7``) or merge request (``!12``).
+    """Return what operators search for: the project, and the issue (``#7``) or merge request (``!12``).
 
-    A custom template's body can have any shape, so nothing is taken for granted.
+    The body of a custom template can have any shape, so nothing is assumed.
     """
     body = _mapping(data)
     project = _mapping(body.get("project"))
     path = _name(project.get("path_with_namespace"))
-    if not path:  # nearly every body has it, so the rest is seldom looked for
+    if not path:  # nearly every body has it, so the rest is seldom needed
         places = (
             body.get("project_path_with_namespace"),
             body.get("path_with_namespace"),
@@ -186,7 +171,7 @@ def _thing(body: Mapping[str, Any]) -> str | None:
 
 
 def _name(value: object) -> str | None:
-    """Return a path or an id as it can be stored and shown: no control characters, no half pairs."""
+    """Return a path or an id that is safe to store and show: no control characters, no lone surrogates."""
     if isinstance(value, str):
         name = value[:_NAME_LIMIT]
         if name.isprintable():
@@ -201,6 +186,11 @@ def _is_number(value: object) -> bool:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def _traceparent(value: str | None) -> str | None:

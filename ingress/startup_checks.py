@@ -1,4 +1,4 @@
-"""What keeps an ingress from starting although its settings are right in themselves."""
+"""Checks at start, of what valid settings cannot guarantee: a secret is set, the spool can be written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from hookyard.settings.settings import ingress_faults
-from ingress.spool.table import SpoolFile
+from ingress.spool.table import SpoolTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ _TRIAL_BYTES: Final = 1024 * 1024
 
 
 def start_faults(settings: Settings) -> list[str]:
-    """Return the faults, each saying what to do: no secret set, a spool that cannot be written."""
+    """Return the faults, each with what to do about it."""
     faults = ingress_faults(settings)
     if settings.spool_dir is not None:
         fault = _spool_fault(settings.spool_dir, settings.spool_max_bytes)
@@ -31,11 +31,11 @@ def start_faults(settings: Settings) -> list[str]:
 
 
 def _spool_fault(directory: Path, max_bytes: int) -> str | None:
-    """Write to the spool's disk for a trial; give what came in the way."""
-    file = SpoolFile(directory, max_bytes=max_bytes)
+    """Return why the spool's disk cannot be written, ``None`` if it can."""
+    table = SpoolTable(directory, max_bytes=max_bytes)
     trial = directory / f"trial-{os.getpid()}"
     try:
-        file.open()
+        table.open()
         try:
             with trial.open("wb") as written:
                 written.write(bytes(_TRIAL_BYTES))
@@ -48,5 +48,5 @@ def _spool_fault(directory: Path, max_bytes: int) -> str | None:
     except sqlite3.Error as exc:
         return str(exc)
     finally:
-        file.close()
+        table.close()
     return None

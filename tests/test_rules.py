@@ -97,6 +97,8 @@ PURE = [
     "hookyard/ledger/query.py",
     "ingress/authentication.py",
     "ingress/parsing.py",
+    "ingress/refusal.py",
+    "ingress/memory_budget.py",
     "hookyard/host/retry.py",
     "hookyard/cli/output/json_documents.py",
     "hookyard/cli/output/times.py",

@@ -18,23 +18,21 @@ class Outage:
         self._log = log
         self._metrics = metrics
         self._since: float | None = None
-
-    @property
-    def is_on(self) -> bool:
+        self.is_on = False
         """Whether an outage is under way."""
-        return self._since is not None
 
     def lost(self, error: BaseException) -> None:
         """Record that Redis did not do what it was asked to."""
         if self._since is None:
             self._since = time.monotonic()
+            self.is_on = True
             self._metrics.began()
             reason = str(error) or "no answer in time"
             self._log.error("Redis unavailable", error=f"{type(error).__name__}: {reason}")
 
     def found(self) -> None:
         """Record that it did."""
-        since, self._since = self._since, None
+        since, self._since, self.is_on = self._since, None, False
         if since is not None:
             self._metrics.ended()
             self._log.info("Redis available again", after_s=round(time.monotonic() - since, 1))

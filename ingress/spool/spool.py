@@ -1,8 +1,8 @@
-"""Deliveries on the ingress's own disk while Redis cannot take them, and only until it can.
+"""The spool: deliveries on the ingress's own disk while Redis cannot take them, and only until it can.
 
 A delivery is on the disk when ``put`` returns; one fsync serves all that wait at the same moment.
-Several ingress processes may share the directory. What is drained leaves the spool only after
-Redis has it, so a crash in between drains it twice, which the ledger does not notice.
+Several ingress processes may share the directory. A drained delivery leaves the spool only once Redis
+has it; a crash in between drains it twice, which is harmless, as its id is known by then.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import structlog
 
 from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
 from hookyard.redis.batching import GroupCommit, awaited
-from ingress.spool.table import Row, SpoolFile
+from ingress.spool.table import SpoolTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from hookyard.ledger.records import Delivery
-    from ingress.spool.table import Depth
+    from ingress.spool.table import Depth, Row
 
 log = structlog.get_logger("ingress")
 
@@ -45,60 +45,60 @@ class CannotSpool(Exception):
 class Spool:
     """The spool in *directory*; ``open`` it before use, ``close`` it after.
 
-    :param max_bytes: what it may take on the disk.
+    :param max_bytes: the disk space it may use.
     """
 
     def __init__(self, directory: Path, *, max_bytes: int) -> None:
         self.directory = directory
-        self._file = SpoolFile(directory, max_bytes=max_bytes)
+        self._table = SpoolTable(directory, max_bytes=max_bytes)
         # one thread: SQLite's connection belongs to it, and the event loop never waits for the disk
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._is_closed = False
         self._putting = GroupCommit(awaited(self._put))
 
     async def open(self) -> None:
-        """Open or make the file.
+        """Open or create the file.
 
         :raises CannotSpool: when the directory cannot be written to.
         """
-        await self._in_thread(self._file.open)
+        await self._in_thread(self._table.open)
 
     async def close(self) -> None:
-        """Close it; what waits stays. Once closed, it stays so."""
+        """Close it; what waits stays on the disk. A closed spool is not opened again."""
         if not self._is_closed:
             self._is_closed = True
             with contextlib.suppress(CannotSpool):
-                await self._in_thread(self._file.close)
+                await self._in_thread(self._table.close)
             self._thread.shutdown(wait=False)
 
     async def put(self, delivery: Delivery) -> bool:
         """Write *delivery*; it is on the disk when this returns.
 
         :returns: ``False`` when one with its id was in the spool already.
-        :raises CannotSpool: when it could not be written; then it is not kept.
+        :raises CannotSpool: when it could not be written.
         """
         record = msgspec.msgpack.encode((pack_meta(delivery), pack_body(delivery.body)))
         return await self._putting((delivery.id, record), size=len(record))
 
     async def depth(self) -> Depth:
-        """Return how full it is.
+        """Return the fill level.
 
         :raises CannotSpool: when its disk fails.
         """
-        return await self._in_thread(self._file.depth)
+        return await self._in_thread(self._table.depth)
 
     async def drain(self, accept: Callable[[Delivery], Awaitable[object]]) -> int:
-        """Hand what waits to *accept*, in order of arrival, until nothing does; gives how many went.
+        """Hand what waits to *accept*, in order of arrival, until nothing waits; return their number.
 
-        Only one process at a time drains a directory; another gets 0. What *accept* raises ends the
-        drain and passes through.
+        Only one process at a time drains a directory; others return 0. An error of *accept* ends the
+        drain and is raised.
 
         :raises CannotSpool: when the disk fails.
         """
         drained = 0
         with self._alone() as alone:
             while alone:
-                rows = await self._in_thread(self._file.oldest, DRAIN_BATCH, DRAIN_BATCH_BYTES)
+                rows = await self._in_thread(self._table.oldest, DRAIN_BATCH, DRAIN_BATCH_BYTES)
                 if not rows:
                     break
                 good = []
@@ -109,7 +109,7 @@ class Spool:
                         log.error(
                             "a spooled delivery is damaged and set aside", place=row.place, why=str(exc)
                         )
-                        await self._in_thread(self._file.set_aside, row.place, str(exc))
+                        await self._in_thread(self._table.set_aside, row.place, str(exc))
                 answers = await asyncio.gather(
                     *(accept(delivery) for _, delivery in good), return_exceptions=True
                 )
@@ -118,17 +118,17 @@ class Spool:
                     for (place, _), answer in zip(good, answers, strict=True)
                     if not isinstance(answer, BaseException)
                 ]
-                await self._in_thread(self._file.remove, taken)
+                await self._in_thread(self._table.remove, taken)
                 drained += len(taken)
                 for answer in answers:
                     if isinstance(answer, BaseException):
                         raise answer
             if drained:
-                await self._in_thread(self._file.give_back)
+                await self._in_thread(self._table.give_back)
         return drained
 
     async def _put(self, batch: Sequence[tuple[str, bytes]]) -> list[bool]:
-        return await self._in_thread(self._file.insert, batch)
+        return await self._in_thread(self._table.insert, batch)
 
     async def _in_thread(self, work: Callable[..., Returned], *arguments: object) -> Returned:
         loop = asyncio.get_running_loop()
@@ -139,7 +139,7 @@ class Spool:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Give whether no other process drains just now; the lock goes with the process that holds it."""
+        """Yield whether no other process is draining; the lock ends with the process that holds it."""
         lock = os.open(self.directory / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             try:
@@ -158,6 +158,6 @@ def _read(row: Row) -> Delivery:
     :raises ValueError: when it is damaged.
     """
     if not row.is_whole():
-        raise ValueError("its checksum does not fit")
+        raise ValueError("its checksum does not match")
     meta, body = msgspec.msgpack.decode(row.record)
     return unpack_delivery(row.delivery_id, meta, body)

@@ -31,7 +31,7 @@ async def test_what_waits_in_the_spool_is_counted_while_an_ingress_uses_it(spool
 
 async def test_what_was_set_aside_is_named(spool):
     await spool.put(a_delivery("d-1"))
-    await spool._in_thread(spool._file.set_aside, 1, "its checksum does not fit")
+    await spool._in_thread(spool._table.set_aside, 1, "its checksum does not match")
     (spool.directory / "spool.sqlite3.damaged-7").touch()
     (spool.directory / "spool.sqlite3.damaged-7-wal").touch()
     report = spool_report(spool.directory)

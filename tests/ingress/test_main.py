@@ -202,7 +202,7 @@ def test_no_secret_and_no_body_is_in_the_log_however_much_is_logged(ingress, pro
     httpx.post(post, content=b"hunter6", headers={"x-gitlab-token": "hunter2", "content-type": "hunter6"})
     httpx.get(url.join("/hunter6"))
     told = processes.log(f"ingress-{url.port}")
-    assert "request rejected" in told
+    assert "request refused" in told
     assert "delivery accepted" in told
     assert "hunter" not in told
 

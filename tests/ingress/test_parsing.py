@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hookyard.gitlab.events import read_event
 from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
 from hookyard.ledger.records import Delivery
-from ingress.parsing import KEPT_HEADERS, Rejected, describe, receive
+from ingress.parsing import KEPT_HEADERS, describe, parse_delivery
+from ingress.refusal import Refusal
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -27,12 +28,12 @@ def received(body=b"{}", content_type=JSON, **headers):
         "webhook-id": "an-id",
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    return receive(
-        {name: value for name, value in given_ones.items() if value is not None},
+    return parse_delivery(
+        {name.encode(): value.encode("latin-1") for name, value in given_ones.items() if value is not None},
         body,
         authenticated_by="secret token 1 (…9f86)",
         received_ms=1_700_000_000_123,
-        fresh_id=lambda: "fresh-id",
+        new_id=lambda: "fresh-id",
     )
 
 
@@ -135,7 +136,7 @@ def test_the_event_equals_gidgetlabs(content_type, body, data):
 )
 def test_what_gidgetlab_chokes_on_is_refused_with_the_status_that_says_why(content_type, body, status, slug):
     found = received(body, content_type)
-    assert isinstance(found, Rejected)
+    assert isinstance(found, Refusal)
     assert (found.status, found.reason) == (status, slug)
     assert len(found.detail.splitlines()) == 1
 
@@ -143,7 +144,7 @@ def test_what_gidgetlab_chokes_on_is_refused_with_the_status_that_says_why(conte
 @pytest.mark.parametrize("name", [None, "", "x" * 201])
 def test_without_an_event_name_of_sensible_length_it_is_a_400(name):
     found = received(x_gitlab_event=name)
-    assert isinstance(found, Rejected)
+    assert isinstance(found, Refusal)
     assert (found.status, found.reason) == (400, "no_event")
 
 
@@ -171,12 +172,12 @@ def test_the_id_is_gitlabs_or_else_a_fresh_one(headers, expected):
 
 
 @pytest.mark.parametrize(
-    "bad", ["x" * 129, "a b", "cron:x", "a/b", "-rf", ".hidden", "é", "a\n", "a\0", "%41", "{a}", "x\ud800"]
+    "bad", ["x" * 129, "a b", "cron:x", "a/b", "-rf", ".hidden", "é", "a\n", "a\0", "%41", "{a}"]
 )
 def test_an_id_that_could_do_harm_is_a_400(bad):
     for headers in ({"webhook_id": bad}, {"webhook_id": None, "idempotency_key": bad}):
         found = received(**headers)
-        assert isinstance(found, Rejected)
+        assert isinstance(found, Refusal)
         assert (found.status, found.reason) == (400, "bad_id")
         assert bad not in found.detail
 
@@ -347,7 +348,7 @@ BODY = (
 )
 def test_any_bytes_are_a_delivery_or_a_4xx(body, content_type, headers):
     found = received(body, content_type, **headers)
-    if isinstance(found, Rejected):
+    if isinstance(found, Refusal):
         assert 400 <= found.status < 500
         return
     sent = {"x-gitlab-event": found.event, "content-type": content_type}

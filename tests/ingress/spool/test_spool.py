@@ -8,8 +8,8 @@ import sqlite3
 
 import pytest
 
+from ingress.spool.database import FILE
 from ingress.spool.spool import CannotSpool, Spool
-from ingress.spool.table import FILE
 from tests.fakes import a_delivery
 
 
@@ -143,7 +143,7 @@ async def test_a_damaged_row_is_set_aside_and_costs_nothing_but_itself(open_spoo
     assert [delivery.id for delivery in seen] == ["d-0", "d-2"]
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT id, reason FROM set_aside").fetchall() == [
-            ("d-1", "its checksum does not fit")
+            ("d-1", "its checksum does not match")
         ]
     assert "set aside" in capsys.readouterr().out
 
