@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test test-pythons coverage chaos compose-test bench docs check format format-check lint types rules lock audit licences clean FORCE
+.PHONY: help install up test test-pythons coverage chaos compose-test bench docs check format format-check lint types rules lock audit wheels licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -122,6 +122,14 @@ audit: $(VENV)/run.stamp  ## look the locked packages up among known vulnerabili
 		echo "NOTHING WAS CHECKED: the vulnerability service was not reached, or does not know these packages." >&2; \
 		echo "Run this where it can be reached; make audit ARGS=\"-s osv\" asks another service." >&2; \
 	fi; exit 1
+
+# From a clone, so that nothing gets in that is not committed, and the last tag tells the version.
+wheels: $(VENV)/run.stamp  ## build the wheels of the last commit into build/wheels
+	@rm -rf build/source build/wheels
+	@git clone --quiet . build/source
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir build/wheels build/source build/source/emulator
+	@ls build/wheels
 
 licences: $(VENV)/run.stamp  ## list the licence of every package that running it needs
 	@$(BIN)/python .ci/licences.py requirements.txt

