@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - Sphinx's configuration imports this file; it is no package
 """The repository's other documents as pages of the site, and links to them.
 
-`<!-- include bench/README.md as Benchmarks -->` in a page is replaced by that file, under that title. A relative link that leads out of docs/
-is right in a clone and becomes a link to the page that includes its target; to a file that no page
-includes it stays as it is, and Sphinx reports it.
+`<!-- include bench/README.md as Benchmarks -->` in a page is replaced by that file, under that title. A
+relative link that leads out of docs/ is right in a clone and becomes a link to the page that includes its
+target; to a file that no page includes it stays as it is, and Sphinx reports it.
 """
 
 from __future__ import annotations
