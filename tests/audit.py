@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hookyard.ledger.keys import LedgerKeys
@@ -12,56 +13,108 @@ _EXPIRING = (
     *("arq:in-progress:", "arq:retry:"),
     *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
 )
+_JOB, _IN_PROGRESS = "arq:job:", "arq:in-progress:"
+_KEPT_RUNS = 64
 
 
-def audit(  # noqa: C901 - one check after the other
-    client: Any, keys: LedgerKeys | None = None
-) -> list[str]:
+def audit(client: Any, keys: LedgerKeys | None = None) -> list[str]:
     """Return everything that is wrong with the ledger in *client*, one line each."""
     keys = keys or LedgerKeys()
     stored = {key.decode() for key in client.scan_iter(count=1000)}
-    faults: list[str] = []
-    states = {}
-    for key in [key for key in stored if key.startswith(keys.deliveries)]:
-        states[key.removeprefix(keys.deliveries)] = (client.hget(key, "state") or b"").decode()
+    records = {
+        key.removeprefix(keys.deliveries): _fields(client.hgetall(key))
+        for key in stored
+        if key.startswith(keys.deliveries)
+    }
+    return [
+        *_sets(client, keys, records),
+        *_jobs(stored, records),
+        *_counts(client, keys, records),
+        *(fault for one, fields in records.items() for fault in _record(one, fields)),
+        *_other_keys(client, keys, stored),
+    ]
+
+
+def _fields(stored: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode(errors="replace") for name, value in stored.items()}
+
+
+def _sets(client: Any, keys: LedgerKeys, records: dict[str, dict[str, str]]) -> list[str]:
+    """Every delivery is in the sorted sets of its state, and in no other."""
 
     def members(key: str) -> set[str]:
         return {member.decode() for member in client.zrange(key, 0, -1)}
 
-    def same(what: str, found: set[str], expected: set[str]) -> None:
-        faults.extend(f"{what}: {one} should not be there" for one in sorted(found - expected))
-        faults.extend(f"{what}: {one} is missing" for one in sorted(expected - found))
+    def within(states: set[str]) -> set[str]:
+        return {one for one, fields in records.items() if fields.get("state") in states}
 
-    unfinished = {one for one, state in states.items() if state in UNFINISHED}
-    queued = members(keys.queue)
-    same(keys.received, members(keys.received), set(states))
-    same(keys.queue, {one for one in queued if not one.startswith("cron:")}, unfinished)
-    same(keys.failed, members(keys.failed), {one for one, state in states.items() if state == "failed"})
-    same(keys.done, members(keys.done), {one for one, state in states.items() if state in DONE})
-    same(
-        "arq:job",
-        {
-            key.removeprefix("arq:job:")
-            for key in stored
-            if key.startswith("arq:job:") and ":cron:" not in key
-        },
-        unfinished,
-    )
+    apart = {one for one in within({"queued"}) if "quarantined" in records[one]}
+    queued = {one for one in members(keys.queue) if not one.startswith("cron:")}
+    return [
+        *_same(keys.received, members(keys.received), set(records)),
+        *_same(keys.queue, queued, within(UNFINISHED) - apart),
+        *_same(keys.quarantine, members(keys.quarantine), apart),
+        *_same(keys.failed, members(keys.failed), within({"failed"})),
+        *_same(keys.done, members(keys.done), within(DONE)),
+    ]
+
+
+def _same(what: str, found: set[str], expected: set[str]) -> list[str]:
+    return [
+        *(f"{what}: {one} should not be there" for one in sorted(found - expected)),
+        *(f"{what}: {one} is missing" for one in sorted(expected - found)),
+    ]
+
+
+def _jobs(stored: set[str], records: dict[str, dict[str, str]]) -> list[str]:
+    """Stock arq finds a job for all that is unfinished, and no lock of what does not run."""
+    jobs = {key.removeprefix(_JOB) for key in stored if key.startswith(_JOB) and ":cron:" not in key}
+    unfinished = {one for one, fields in records.items() if fields.get("state") in UNFINISHED}
+    faults = _same("arq:job", jobs, unfinished)
     for key in stored:
-        if key.startswith("arq:in-progress:") and ":cron:" not in key:
-            one = key.removeprefix("arq:in-progress:")
-            if states.get(one) != "running":
-                faults.append(f"{key} is left behind: the delivery is {states.get(one, 'gone')}")
+        if key.startswith(_IN_PROGRESS) and ":cron:" not in key:
+            state = records.get(key.removeprefix(_IN_PROGRESS), {}).get("state", "gone")
+            if state != "running":
+                faults.append(f"{key} is left behind: the delivery is {state}")
+    return faults
+
+
+def _counts(client: Any, keys: LedgerKeys, records: dict[str, dict[str, str]]) -> list[str]:
     counted = {state.decode(): int(count) for state, count in client.hgetall(keys.states).items()}
-    for state in {*counted, *states.values()}:
-        real = sum(1 for one in states.values() if one == state)
-        if counted.get(state, 0) != real:
-            faults.append(f"{keys.states}: {counted.get(state, 0)} {state}, but there are {real}")
+    real = Counter(fields.get("state", "") for fields in records.values())
+    return [
+        f"{keys.states}: {counted.get(state, 0)} {state}, but there are {real[state]}"
+        for state in {*counted, *real}
+        if counted.get(state, 0) != real[state]
+    ]
+
+
+def _record(one: str, fields: dict[str, str]) -> list[str]:
+    """What a record holds fits together, and does not grow for ever."""
+    faults = []
+    if fields.get("crashes", "0") != str(len(fields.get("crashed_by", "").split())):
+        faults.append(f"{one}: {fields.get('crashes')} crashes, held against {fields.get('crashed_by')!r}")
+    if fields.get("state") == "running" and "lapsed" in fields:
+        faults.append(f"{one} is running and has lapsed")
+    for kind in ("run:", "crashed:"):
+        kept = sum(1 for name in fields if name.startswith(kind))
+        if kept > _KEPT_RUNS + 1:  # one that is older may carry where the handlers stand
+            faults.append(f"{one} keeps {kept} fields {kind}…")
+    if len(fields.get("settled", "").split()) > _KEPT_RUNS:
+        faults.append(f"{one} keeps {len(fields['settled'].split())} tokens")
+    return faults
+
+
+def _other_keys(client: Any, keys: LedgerKeys, stored: set[str]) -> list[str]:
+    known = {
+        *(keys.queue, keys.quarantine, keys.received, keys.failed, keys.done),
+        *(keys.states, keys.wake, keys.dropped),
+    }
+    faults = []
     if client.llen(keys.wake) > 1:
         faults.append(f"{keys.wake} holds {client.llen(keys.wake)} tokens")
-    known = {keys.queue, keys.received, keys.failed, keys.done, keys.states, keys.wake}
     for key in stored - known:
-        if key.startswith((keys.deliveries, "arq:job:")):
+        if key.startswith((keys.deliveries, _JOB)):
             continue
         if not key.startswith(_EXPIRING) and ":cron:" not in key:
             faults.append(f"{key} is not a key of ours")

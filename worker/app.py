@@ -71,6 +71,7 @@ def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
         open_redis(settings.redis_url, timeout_s=max(CLAIM_TIMEOUT_S, settings.redis_timeout_s)),
         LedgerKeys(prefix=settings.prefix),
         lease_ms=settings.lease_ms,
+        max_crashes=settings.max_crashes,
     )
     leases = LeaseKeeper(
         settings.redis_url,
@@ -124,7 +125,6 @@ def make_engine(
         leases=parts.leases,
         slots=settings.slots,
         lease_ms=settings.lease_ms,
-        max_crashes=settings.max_crashes,
         drain_s=settings.drain_s,
         burst=burst,
         handle_signals=handle_signals,
@@ -168,7 +168,7 @@ async def _serve(settings: Settings, parts: Parts, *, name: str, burst: bool) ->
         parts,
         name=name,
         burst=burst,
-        cron_jobs=[] if burst else housekeeping(settings, parts.ledger.keys),
+        cron_jobs=[] if burst else housekeeping(settings, parts.ledger),
     )
     try:
         with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker on a signal

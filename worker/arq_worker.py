@@ -25,6 +25,7 @@ from hookyard.host.routing import load_router_or_exit
 from hookyard.ledger import heartbeats, keys
 from hookyard.redis import arq_serializer
 from hookyard.redis.client import close
+from hookyard.redis.errors import is_redis_away
 from hookyard.redis.urls import parse_sentinel_url
 from hookyard.settings.settings import Settings, load_or_exit
 from hookyard.telemetry import logs
@@ -42,12 +43,10 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 
     :raises Retry: always, but when there is no such delivery and arq may clear its job away.
     """
-    parts, settings, running = ctx["parts"], ctx["settings"], ctx["running"]
+    parts, running = ctx["parts"], ctx["running"]
     try:
         since = time.monotonic()
-        claims = await parts.ledger.claim(
-            worker=ctx["name"], limit=1, max_crashes=settings.max_crashes, only=delivery_id
-        )
+        claims = await parts.ledger.claim(worker=ctx["name"], limit=1, only=delivery_id)
         if claims.foreign:
             return
         for unreadable in claims.unreadable:
@@ -62,6 +61,30 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
     raise Retry
 
 
+async def attend(ctx: dict[str, Any]) -> None:
+    """Do what stock arq cannot, until this is cancelled: run what is quarantined, one at a time; free locks.
+
+    arq locks a job for good before it starts the function; a worker that was killed in between would leave
+    the delivery to nobody.
+    """
+    parts, running, pause_s = ctx["parts"], ctx["running"], ctx["settings"].lease_s / 3
+    while True:
+        try:
+            await parts.ledger.unlock()
+            since = time.monotonic()
+            claims = await parts.ledger.claim_quarantined(worker=ctx["name"])
+            for unreadable in claims.unreadable:
+                await running.refuse(unreadable)
+            for record in claims.records:
+                running.begin(record, since=since)
+                await parts.ledger.confirm(record.delivery.id, record.token)
+                await running.run(record)
+        except Exception as exc:
+            if not is_redis_away(exc):
+                log.exception("attending to the quarantine failed")
+        await asyncio.sleep(pause_s)
+
+
 async def start_up(ctx: dict[str, Any]) -> None:
     """Open what the function needs."""
     settings: Settings = ctx["settings"]
@@ -73,17 +96,18 @@ async def start_up(ctx: dict[str, Any]) -> None:
         parts.ledger,
         parts.dispatcher,
         parts.leases,
-        max_crashes=settings.max_crashes,
         outage=Outage(log, parts.metrics.redis_away),
         may_stop=lambda: False,
     )
     parts.leases.start()
     ctx["saying"] = asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]))
+    ctx["attending"] = asyncio.create_task(attend(ctx))
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
     await cancel_and_wait(ctx["saying"])
+    await cancel_and_wait(ctx["attending"])
     await asyncio.to_thread(ctx["parts"].leases.stop)
     await ctx["parts"].close()
     await close(ctx["parts"].ledger.redis)

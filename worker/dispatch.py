@@ -44,7 +44,7 @@ class Dispatcher:
 
     finder: Finder
     make_gl: Callable[[str | None], Any]
-    checkpoint: Callable[[str, int, Run], Awaitable[bool]]
+    checkpoint: Callable[[str, str, Run], Awaitable[bool]]
     leases: LeaseKeeper
     terms: Terms
     metrics: WorkerMetrics
@@ -125,14 +125,14 @@ class ActiveRun:
 
         :raises LeaseLost: when it is another's.
         """
-        delivery_id, claim, leases = self.record.delivery.id, self.record.claims, self._dispatcher.leases
+        delivery_id, token, leases = self.record.delivery.id, self.record.token, self._dispatcher.leases
         written = not self._attempts
-        while not (written and leases.surely_holds(delivery_id, claim)):
+        while not (written and leases.surely_holds(delivery_id, token)):
             since = time.monotonic()
-            written = await self._dispatcher.checkpoint(delivery_id, claim, self._try(Ending.RUNNING))
+            written = await self._dispatcher.checkpoint(delivery_id, token, self._try(Ending.RUNNING))
             if not written:
                 raise LeaseLost
-            leases.renewed(delivery_id, claim, since=since)
+            leases.renewed(delivery_id, token, since=since)
 
     # --- where the handlers stand ---------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class ActiveRun:
     ) -> Settlement:
         return Settlement(
             delivery_id=self.record.delivery.id,
-            claim=self.record.claims,
+            token=self.record.token,
             state=state,
             delay_ms=delay_ms,
             error=None if state is State.SUCCEEDED else error,

@@ -65,7 +65,6 @@ class Engine(Worker):
         leases: LeaseKeeper,
         slots: int,
         lease_ms: int,
-        max_crashes: int,
         drain_s: float,
         cron_jobs: Sequence[CronJob] = (),
         burst: bool = False,
@@ -91,7 +90,6 @@ class Engine(Worker):
         self._leases = leases
         leases.on_lost = self._on_lost
         self._lease_ms = lease_ms
-        self._max_crashes = max_crashes
         self._next_due: float | None = None  # on the loop's clock
         self._stop_at: float | None = None  # on the loop's clock, once it drains
         self._is_over = False
@@ -100,7 +98,6 @@ class Engine(Worker):
             ledger,
             dispatcher,
             leases,
-            max_crashes=max_crashes,
             outage=self._outage,
             may_stop=self._drain_is_over,
             on_handled=self._wake_up.slot_freed,
@@ -215,17 +212,29 @@ class Engine(Worker):
         while self._wake_up.look.is_set() and (free := self._free()) > 0:
             self._wake_up.look.clear()
             since = time.monotonic()
-            claims = await self._ledger.claim(
-                worker=self.name,
-                limit=min(free, CLAIM_LIMIT),
-                max_crashes=self._max_crashes,
-                may_take_quarantined=not self._running.has_quarantined,
-            )
+            claims = await self._ledger.claim(worker=self.name, limit=min(free, CLAIM_LIMIT))
             self._start(claims, since)
             if claims.foreign:
                 await self._start_foreign(claims.foreign)
+            if self._free() > 0 and not self._running.has_quarantined:
+                await self._fill_from_quarantine(claims)
         if self._free() <= 0:
             self._wake_up.room.clear()
+
+    async def _fill_from_quarantine(self, claims: Claims) -> None:
+        """Claim one delivery of the quarantine where one is due; it confirms before it starts."""
+        due_ms = claims.quarantine_due_ms
+        if due_ms is None:
+            return
+        if due_ms > claims.now_ms:
+            at = self.loop.time() + (due_ms - claims.now_ms) / 1000
+            self._next_due = at if self._next_due is None else min(self._next_due, at)
+            return
+        since = time.monotonic()
+        claims = await self._ledger.claim_quarantined(worker=self.name)
+        for record in claims.records:
+            await self._ledger.confirm(record.delivery.id, record.token)
+        self._start(claims, since)
 
     def _start(self, claims: Claims, since: float) -> None:
         for record in claims.records:
@@ -280,7 +289,7 @@ class Engine(Worker):
         elif done.result() in {State.SUCCEEDED, State.IGNORED}:
             self.jobs_complete += 1
 
-    def _on_lost(self, leases: list[tuple[str, int]]) -> None:
+    def _on_lost(self, leases: list[tuple[str, str]]) -> None:
         """Hear from the leases' thread what is lost; the loop may be closed by now."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._running.lose, leases, self._cancel)

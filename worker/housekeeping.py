@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from arq.cron import cron
 
-from hookyard.ledger.retention import Keep, prune
+from hookyard.ledger.retention import Retention, prune_once
 from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
     from arq.cron import CronJob
     from arq.typing import WorkerCoroutine
 
-    from hookyard.ledger.keys import LedgerKeys
+    from hookyard.ledger.ledger import Ledger
     from hookyard.settings.settings import Settings
 
 log = logs.get_logger("worker")
 
 
-def housekeeping(settings: Settings, keys: LedgerKeys) -> list[CronJob]:
+def housekeeping(settings: Settings, ledger: Ledger) -> list[CronJob]:
     """Return the cron jobs; arq's unique job ids let each be run by one worker only."""
-    keep = Keep(
+    policy = Retention(
         succeeded_days=settings.keep_succeeded_days,
         succeeded_count=settings.keep_succeeded_count,
         failed_days=settings.keep_failed_days,
         failed_count=settings.keep_failed_count,
+        memory=settings.keep_memory,
     )
 
-    async def prune_finished(ctx: dict[str, Any]) -> None:
-        removed = await prune(ctx["redis"], keys, keep, now_ms=time.time_ns() // 1_000_000)
+    async def prune_finished(_ctx: dict[str, Any]) -> None:
+        removed = 0
+        while pruned := await prune_once(ledger, policy):
+            removed += pruned
         if removed:
             log.info("pruned", deliveries=removed)
 

@@ -29,7 +29,7 @@ _RETRY_SHARE = 10
 class LeaseKeeper:
     """The leases that a worker holds.
 
-    ``on_lost`` is called from the thread with pairs of delivery id and claim whose lease is lost;
+    ``on_lost`` is called from the thread with pairs of delivery id and token whose lease is lost;
     ``watchdog`` may have it stop renewing while the event loop is stuck.
     """
 
@@ -45,8 +45,8 @@ class LeaseKeeper:
         self._keys = keys
         self._lease_ms = lease_ms
         self.watchdog: Watchdog | None = None
-        self.on_lost: Callable[[list[tuple[str, int]]], None] = lambda _lost: None
-        self._held: dict[str, tuple[int, float]] = {}  # claim, and until when it surely holds (monotonic)
+        self.on_lost: Callable[[list[tuple[str, str]]], None] = lambda _lost: None
+        self._held: dict[str, tuple[str, float]] = {}  # token, and until when it surely holds (monotonic)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
@@ -67,32 +67,32 @@ class LeaseKeeper:
         stuck = self.watchdog is not None and self.watchdog.has_given_up
         return "a handler blocks the event loop; the log names it" if stuck else None
 
-    def hold(self, delivery_id: str, claim: int, *, since: float) -> None:
+    def hold(self, delivery_id: str, token: str, *, since: float) -> None:
         """Renew this lease from now on.
 
         :param since: when it was asked for, on the monotonic clock; it began at that time or later.
         """
         with self._lock:
-            self._held[delivery_id] = (claim, since + self._lease_ms / 1000)
+            self._held[delivery_id] = (token, since + self._lease_ms / 1000)
 
-    def renewed(self, delivery_id: str, claim: int, *, since: float) -> None:
+    def renewed(self, delivery_id: str, token: str, *, since: float) -> None:
         """Note that it was prolonged by other means (the ledger's ``note``)."""
         with self._lock:
-            if self._held.get(delivery_id, (0, 0.0))[0] == claim:
-                self._held[delivery_id] = (claim, since + self._lease_ms / 1000)
+            if self._held.get(delivery_id, ("", 0.0))[0] == token:
+                self._held[delivery_id] = (token, since + self._lease_ms / 1000)
 
-    def surely_holds(self, delivery_id: str, claim: int) -> bool:
+    def surely_holds(self, delivery_id: str, token: str) -> bool:
         """Return whether no other worker can have it, as far as this machine's clock can tell.
 
         ``False`` after this process was paused, or Redis away, for longer than a lease.
         """
-        held, until = self._held.get(delivery_id, (0, 0.0))
-        return held == claim and time.monotonic() < until
+        held, until = self._held.get(delivery_id, ("", 0.0))
+        return held == token and time.monotonic() < until
 
-    def let_go(self, delivery_id: str, claim: int) -> None:
+    def let_go(self, delivery_id: str, token: str) -> None:
         """Renew it no more."""
         with self._lock:
-            if self._held.get(delivery_id, (0, 0.0))[0] == claim:
+            if self._held.get(delivery_id, ("", 0.0))[0] == token:
                 del self._held[delivery_id]
 
     def _keep(self) -> None:
@@ -100,7 +100,7 @@ class LeaseKeeper:
         pause_s = third_s = self._lease_ms / 3000
         while not self._stopping.wait(pause_s):
             with self._lock:
-                leases = [(delivery_id, claim) for delivery_id, (claim, _) in self._held.items()]
+                leases = [(delivery_id, token) for delivery_id, (token, _) in self._held.items()]
             pause_s = third_s
             if (self.watchdog and self.watchdog.is_stuck()) or not leases:
                 continue

@@ -36,7 +36,6 @@ TASK_PREFIX: Final = "delivery "
 class Running:
     """Runs claimed deliveries.
 
-    :param max_crashes: see ``HOOKYARD_MAX_CRASHES``.
     :param on_handled: told when a delivery's handlers have ended and only the settling is left.
     :param may_stop: asked while Redis is away: whether to give up settling.
     """
@@ -47,7 +46,6 @@ class Running:
         dispatcher: Dispatcher,
         leases: LeaseKeeper,
         *,
-        max_crashes: int,
         outage: Outage,
         may_stop: Callable[[], bool],
         on_handled: Callable[[], None] = lambda: None,
@@ -59,7 +57,6 @@ class Running:
         self._metrics = dispatcher.metrics
         self._metrics.running.set_function(lambda: len(self.runs))
         self._leases = leases
-        self._max_crashes = max_crashes
         self._outage = outage
         self._may_stop = may_stop
         self._on_handled = on_handled
@@ -67,15 +64,15 @@ class Running:
 
     @property
     def has_quarantined(self) -> bool:
-        """Whether one of them is a crash short of being failed."""
-        return any(run.record.crashes >= self._max_crashes - 1 for run in self.runs.values())
+        """Whether one of them is from the quarantine."""
+        return any(run.record.alone for run in self.runs.values())
 
     async def run(self, record: Record) -> State | None:
         """Run one delivery and settle it; gives its new state, ``None`` when the lease was lost.
 
         Never raises for what a handler did, nor for being cancelled.
         """
-        delivery_id, claim = record.delivery.id, record.claims
+        delivery_id, token = record.delivery.id, record.token
         run = self.runs[delivery_id]
         try:
             try:
@@ -98,7 +95,7 @@ class Running:
             if self.runs.get(delivery_id) is run:
                 del self.runs[delivery_id]
             self._lost.discard(delivery_id)
-            self._leases.let_go(delivery_id, claim)
+            self._leases.let_go(delivery_id, token)
 
     def begin(self, record: Record, *, since: float) -> None:
         """Take responsibility for a delivery that was claimed; ``run`` follows.
@@ -107,7 +104,7 @@ class Running:
         """
         self._metrics.claimed(record)
         self.runs[record.delivery.id] = self._dispatcher.start(record)
-        self._leases.hold(record.delivery.id, record.claims, since=since)
+        self._leases.hold(record.delivery.id, record.token, since=since)
 
     async def refuse(self, unreadable: Unreadable) -> State | None:
         """Fail a delivery whose record cannot be read."""
@@ -117,7 +114,7 @@ class Running:
             return await self._settle(
                 Settlement(
                     delivery_id=unreadable.delivery_id,
-                    claim=unreadable.claim,
+                    token=unreadable.token,
                     state=State.FAILED,
                     error=unreadable.error,
                 )
@@ -135,11 +132,11 @@ class Running:
             return None, default_s
         return handler.name, policy_of(handler.call).timeout_s or default_s
 
-    def lose(self, leases: list[tuple[str, int]], stop: Callable[[str], None]) -> None:
+    def lose(self, leases: list[tuple[str, str]], stop: Callable[[str], None]) -> None:
         """Stop the runs whose lease is lost; *stop* cancels a delivery's task."""
-        for delivery_id, claim in leases:
+        for delivery_id, token in leases:
             run = self.runs.get(delivery_id)
-            if run is not None and run.record.claims == claim:
+            if run is not None and run.record.token == token:
                 self._lost.add(delivery_id)
                 stop(delivery_id)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hookyard.ledger.records import Record
 
 _WATCH_S: Final = 1.0
-_CURSOR: Final = re.compile(r"\d{1,16}:.+")
+_CURSOR: Final = re.compile(r"(quarantine@)?\d{1,16}:.+")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -26,7 +26,8 @@ _LISTED: Final = 20
 
 _MEANING: Final = {
     "queued": "queued",
-    "running": "running; runs again when this try has ended",
+    "running": "running; runs again when this run has ended",
+    "dropped": "not replayed: its body was dropped to make room in Redis (HOOKYARD_KEEP_MEMORY)",
     "missing": "missing: there is no such delivery",
     "discarded": "discarded",
 }
@@ -64,8 +65,8 @@ def replay(
 
     By id, or all that the filters mean. A new round of runs begins.
 
-    Never refused: also for one that succeeded, and one that is running
-    runs again when this try has ended.
+    Also one that succeeded; one that is running runs again when this run
+    has ended. Refused only where the body was dropped to make room in Redis.
     """
     wanted = selection.make_filter(state, event, project, handler, error, since, until)
     what: Literal["all", "failed"] = "failed" if failed_only else "all"
@@ -137,7 +138,7 @@ def _somebody_is_there() -> bool:
 
 
 def _report(answers: dict[str, str], chosen: Chosen, *, as_json: bool) -> None:
-    """Print what became of the order; with a typed id that names nothing, end with exit code 1."""
+    """Print what became of the order; a delivery that is missing or was refused makes the exit code 1."""
     if as_json:
         shape = [{"id": one, "answer": answer} for one, answer in answers.items()]
         shape += [{"id": typed, "answer": "missing"} for typed in chosen.unclear]
@@ -151,5 +152,5 @@ def _report(answers: dict[str, str], chosen: Chosen, *, as_json: bool) -> None:
             show(f"{text.deliveries(count)} {_MEANING[answer]}")
     for why in chosen.unclear.values():
         note(why)
-    if chosen.unclear or "missing" in answers.values():
+    if chosen.unclear or not {"missing", "dropped"}.isdisjoint(answers.values()):
         raise typer.Exit(EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""What a claim gives a worker, and what the worker gives back: how a try ends. Pure."""
+"""What a claim gives a worker, and what the worker gives back: how a run ends. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Unreadable(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery that was claimed, but whose record this version cannot read; settle it as failed."""
 
     delivery_id: str
-    claim: int
+    token: str
     error: str
 
 
@@ -23,23 +23,25 @@ class Claims(Struct, frozen=True, kw_only=True, gc=False):
 
     ``foreign``: members of the queue that are no deliveries, such as arq's cron jobs.
     ``next_due_ms``: when the next one falls due, which may be past; ``None`` when the queue is empty.
+    ``quarantine_due_ms``: the same for the quarantine.
     """
 
     records: tuple[Record, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     foreign: tuple[str, ...] = ()
     next_due_ms: int | None = None
+    quarantine_due_ms: int | None = None
     now_ms: int = 0
 
 
 class Settlement(Struct, frozen=True, kw_only=True, gc=False):
-    """How a try ends. ``claim`` is the fence that the claim gave; ``delay_ms`` counts for ``retrying``.
+    """How a run ends. ``token`` is the claim's fencing token; ``delay_ms`` counts for ``retrying``.
 
-    State ``queued`` hands the delivery back: it is due at once and the try is not counted.
+    State ``queued`` releases the delivery: it is due at once and the run is not counted.
     """
 
     delivery_id: str
-    claim: int
+    token: str
     state: State
     delay_ms: int = 0
     error: str | None = None

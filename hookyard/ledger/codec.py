@@ -1,10 +1,21 @@
 """How a delivery and its runs are packed into the fields of a Redis hash, and read back.
 
-Rule: pure. The fields that the Lua scripts in ``scripts/`` read or write by name are ``state``,
-``claims``, ``runs``, ``crashes``, ``round_from``, ``done_from``, ``worker``, ``claimed``,
-``finished``, ``error``, ``replay``, ``v`` and ``crashed:<n>``; keep :func:`unpack_record` in step with
-them. ``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: whoever
-can write to Redis must not be able to run code in a worker.
+Rule: pure. The Lua scripts in ``scripts/`` read or write these fields by name; keep
+:func:`unpack_record` in step with them:
+
+``state``, ``claims``, ``runs``, ``round_from``, ``done_from``, ``worker``, ``claimed``, ``finished``,
+``error``, ``crashes``, ``quarantined``, ``alone``, ``dropped``, ``crashed:<n>``, ``v``
+    shown by a record.
+``token``, ``settled``
+    the fencing token of the latest claim, and those of earlier claims whose runs were settled.
+``confirmed``, ``lapses``, ``lapsed``, ``crashed_by``, ``job``
+    whether the holder renewed since its claim; lapses of unconfirmed claims in this round; how the latest
+    claim lapsed; the tokens whose crashes count; the arq job of a delivery that failed by crashes.
+``replay``
+    the replay that follows the present run.
+
+``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: write access to Redis
+must not allow running code in a worker.
 """
 
 from __future__ import annotations
@@ -119,7 +130,7 @@ def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Deliver
 
 
 def pack_run(run: Run) -> bytes:
-    """Return a try as msgpack; what has its default is left out."""
+    """Return a run as msgpack; what has its default is left out."""
     try:
         return _pack(run)
     except UnicodeEncodeError:
@@ -139,7 +150,7 @@ def unpack_run(packed: bytes) -> Run:
     try:
         return _read_run(packed)
     except (msgspec.DecodeError, UnicodeError) as exc:
-        message = f"a try cannot be read by this version ({type(exc).__name__})"
+        message = f"a run cannot be read by this version ({type(exc).__name__})"
         raise ValueError(message) from exc
 
 
@@ -150,7 +161,7 @@ def _escaped(text: str | None) -> str | None:
 def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int | None = None) -> Record:
     """Return the record that the hash fields in *stored* hold; a body that was not fetched reads as empty.
 
-    :param due_ms: the delivery's score in the queue, ``None`` when it is not in it.
+    :param due_ms: the delivery's score in the queue or the quarantine, ``None`` when it is in neither.
     :raises ValueError: when a newer version wrote it, or something is not as this version writes it.
     """
     missing = [name.decode() for name in (b"state", b"meta") if name not in stored]
@@ -162,6 +173,7 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
     return Record(
         delivery=unpack_delivery(delivery_id, stored[b"meta"], stored.get(b"body", b"")),
         state=state,
+        token=stored[b"token"].decode() if b"token" in stored else "",
         runs=_number(stored, b"runs", 0),
         claims=claims,
         crashes=_number(stored, b"crashes", 0),
@@ -171,6 +183,9 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
         claimed_ms=_number(stored, b"claimed", None),
         finished_ms=_number(stored, b"finished", None),
         due_ms=due_ms,
+        quarantined_ms=_number(stored, b"quarantined", None),
+        alone=b"alone" in stored,
+        dropped_ms=_number(stored, b"dropped", None),
         error=stored[b"error"].decode() if b"error" in stored else None,
         history=_history(stored, running=claims if state is State.RUNNING else None),
     )

@@ -47,6 +47,10 @@ class LedgerKeys:
     """Hash: the number of deliveries in each state."""
     wake: str = field(init=False)
     """List of at most one token: there is something to claim."""
+    quarantine: str = field(init=False)
+    """Sorted set: deliveries that wait to be run alone, by the time they fall due, ms. Not in the queue."""
+    dropped: str = field(init=False)
+    """Hash: up to which time of finishing bodies made room, ms, in ``done`` and in ``failed``."""
     workers: str = field(init=False)
     """Sorted set: live workers, by the time of their last heartbeat, ms."""
     probe: str = field(init=False)
@@ -62,6 +66,8 @@ class LedgerKeys:
             ("done", "done"),
             ("states", "states"),
             ("wake", "wake"),
+            ("quarantine", "quarantine"),
+            ("dropped", "dropped"),
             ("workers", "workers"),
             ("probe", "probe"),
         ):

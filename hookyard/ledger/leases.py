@@ -1,4 +1,4 @@
-"""How leases are prolonged: from a thread with a client of its own, so that no event loop is needed."""
+"""Lease renewal without an event loop: from a thread with a client of its own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def renew_script(client: redis.Redis) -> Script:
 
 
 def renew(
-    script: Script, keys: LedgerKeys, leases: Sequence[tuple[str, int]], *, lease_ms: int
-) -> list[tuple[str, int]]:
-    """Prolong *leases*, pairs of delivery id and claim; gives those that are lost."""
+    script: Script, keys: LedgerKeys, leases: Sequence[tuple[str, str]], *, lease_ms: int
+) -> list[tuple[str, str]]:
+    """Prolong *leases*, pairs of delivery id and token, and return those that are lost."""
     answers: Any = script(
-        keys=[keys.queue],
+        keys=[keys.queue, keys.states, keys.failed, keys.quarantine, keys.wake],
         args=[keys.deliveries, lease_ms, *(part for lease in leases for part in lease)],
     )
     return [lease for lease, answer in zip(leases, answers, strict=True) if answer != 1]

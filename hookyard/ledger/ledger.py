@@ -1,14 +1,15 @@
-"""What may happen to a delivery in Redis: accept, claim, note, settle, replay, discard.
+"""The transitions of a delivery in Redis: accept, claim, renew, checkpoint, settle, replay, discard.
 
-Every change of state is one Lua script (``scripts/``), called with all deliveries that wait at the
-same moment. Redis's own clock decides what is due and whose lease has ended, so that the clocks of
-ingresses and workers need not agree. What Redis raises passes through; ``redis.errors.is_redis_away``
-tells whether trying again can help.
+Every transition is one Lua script (``scripts/``), called with all deliveries that wait at the same
+moment. Redis's own clock decides what is due and whose lease has ended, so that the clocks of
+ingresses and workers need not agree. What Redis raises passes through; ``redis.errors.is_redis_away`` tells
+whether asking again can help.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     _Accepting = tuple[str, int, bytes, bytes, bytes]
 
 CLAIM_TIMEOUT_S: Final = 2.0
-"""A claim that Redis gets to only later than this gives nothing; the worker has given up waiting."""
+"""A claim that Redis executes later than this gives nothing: the worker has given up waiting."""
 
 WORTH_ANOTHER: Final = 8
 """When so many wait to be accepted, they do not wait for the answer to those before them."""
@@ -46,7 +47,7 @@ SETTLED_AT_ONCE: Final = 32
 """When so many wait to be settled, a second batch goes while the first is under way."""
 
 BULK: Final = 200
-"""Replays and discards go to Redis in pieces of this many deliveries."""
+"""Renewals, replays and discards go to Redis in pieces of this many deliveries."""
 
 
 class Ledger:
@@ -57,7 +58,8 @@ class Ledger:
     :param replicas_timeout_s: for how long they may take.
     :param accept_timeout_s: for how long Redis may take to answer, and its replicas with it; *redis*'s own
         limit holds as well.
-    :param lease_ms: how long a claim or a note keeps a delivery for its worker.
+    :param lease_ms: how long a claim, a renewal or a checkpoint keeps a delivery for its worker.
+    :param max_crashes: a delivery whose worker died this often while running it alone is failed.
     """
 
     def __init__(
@@ -69,33 +71,36 @@ class Ledger:
         replicas_timeout_s: float = 0.5,
         accept_timeout_s: float = 10.0,
         lease_ms: int = 10_000,
+        max_crashes: int = 3,
     ) -> None:
         self.redis = redis
         self._lease_ms = lease_ms
+        self._max_crashes = max_crashes
         self._min_replicas = min_replicas
         self._replicas_timeout_ms = int(replicas_timeout_s * 1000)
         self.keys = keys = keys or LedgerKeys()
-        self._scripts = ScriptRunner(redis, timeout_s=accept_timeout_s)
+        self.scripts = ScriptRunner(redis, timeout_s=accept_timeout_s)
         self._redis_is_ahead_ms: int | None = None
         self._accept_timeout_s = accept_timeout_s
         records = keys.deliveries
         self._accept_keys = [keys.queue, keys.received, keys.states, keys.wake]
+        self._holders_keys = [keys.queue, keys.states, keys.failed, keys.quarantine, keys.wake]
         self._accepting: GroupCommit[_Accepting] = GroupCommit(
             awaited(self._accept_replicated)
             if min_replicas
-            else self._scripts.batch("accept", keys=self._accept_keys, args=[records]),
+            else self.scripts.batch("accept", keys=self._accept_keys, args=[records]),
             min_for_another=WORTH_ANOTHER,
             max_in_flight=MOST_UNDER_WAY,
             fails_all=is_redis_away,
         )
-        self._checkpointing: GroupCommit[tuple[str, int, bytes]] = GroupCommit(
-            self._scripts.batch("checkpoint", keys=[keys.queue], args=[records, lease_ms])
+        self._checkpointing: GroupCommit[tuple[str, str, bytes]] = GroupCommit(
+            self.scripts.batch("checkpoint", keys=self._holders_keys, args=[records, lease_ms])
         )
-        self._settling: GroupCommit[tuple[str, int, str, int, str, bytes]] = GroupCommit(
-            self._scripts.batch(
+        self._settling: GroupCommit[tuple[str, str, str, int, str, bytes]] = GroupCommit(
+            self.scripts.batch(
                 "settle",
-                keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done],
-                args=[records, KEPT_RUNS],
+                keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done, keys.quarantine],
+                args=[records, lease_ms],
             ),
             min_for_another=SETTLED_AT_ONCE,
             max_in_flight=2,
@@ -119,71 +124,86 @@ class Ledger:
         async with self.redis.pipeline(transaction=False) as pipe:
             await self._execute(pipe)
 
-    async def claim(
-        self,
-        *,
-        worker: str,
-        limit: int,
-        max_crashes: int,
-        may_take_quarantined: bool = True,
-        only: str | None = None,
-        lease_ms: int | None = None,
-    ) -> Claims:
+    async def claim(self, *, worker: str, limit: int, only: str | None = None) -> Claims:
         """Take up to *limit* deliveries that are due, with a lease on each.
 
         :param worker: who asks, for the records.
-        :param max_crashes: a delivery whose worker has died so often is failed instead of claimed.
-        :param may_take_quarantined: whether it may be given a delivery that is one crash short of that.
-        :param only: claim just this one, if nobody else's lease on it holds (stock arq).
+        :param only: claim just this one, where it is due (stock arq).
         """
-        lease_ms = lease_ms or self._lease_ms
-        claimed, foreign, due, now = await self._scripts.call(
+        keys, token = self.keys, _new_token()
+        answer = await self.scripts.call(
             "claim",
-            keys=[self.keys.queue, self.keys.states, self.keys.wake, self.keys.failed],
+            keys=[keys.queue, keys.states, keys.wake, keys.failed, keys.quarantine],
             args=[
-                self.keys.deliveries,
+                keys.deliveries,
                 worker,
-                lease_ms,
+                token,
+                self._lease_ms,
                 limit,
                 RECORD_VERSION,
-                max_crashes,
-                int(may_take_quarantined),
+                self._max_crashes,
+                KEPT_RUNS,
                 only or "",
                 self._redis_ms_in(CLAIM_TIMEOUT_S),
             ],
         )
-        self._redis_is_ahead_ms = now - time.time_ns() // 1_000_000
-        records, unreadable = [], []
-        for raw_id, flat in claimed:
-            delivery_id = raw_id.decode()
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            try:
-                records.append(unpack_record(delivery_id, fields, now + lease_ms))
-            except ValueError as exc:
-                unreadable.append(
-                    Unreadable(delivery_id=delivery_id, claim=int(fields[b"claims"]), error=str(exc))
-                )
-        return Claims(
-            records=tuple(records),
-            unreadable=tuple(unreadable),
-            foreign=tuple(raw.decode() for raw in foreign),
-            next_due_ms=None if due < 0 else due,
-            now_ms=now,
-        )
+        return self._claims(answer, token)
 
-    async def checkpoint(self, delivery_id: str, claim: int, run: Run) -> bool:
-        """Write down what a running try has come to so far, and prolong its lease.
+    async def claim_quarantined(self, *, worker: str) -> Claims:
+        """Take at most one delivery that is due from the quarantine, to be run alone.
+
+        Nothing is held against it before its holder confirms: call :meth:`confirm` just before it starts.
+        """
+        keys, token = self.keys, _new_token()
+        answer = await self.scripts.call(
+            "claim_quarantined",
+            keys=[keys.queue, keys.states, keys.wake, keys.quarantine],
+            args=[
+                keys.deliveries,
+                worker,
+                token,
+                self._lease_ms,
+                RECORD_VERSION,
+                KEPT_RUNS,
+                self._redis_ms_in(CLAIM_TIMEOUT_S),
+            ],
+        )
+        return self._claims(answer, token)
+
+    async def renew(self, held: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Prolong leases, pairs of delivery id and token, and return those that are lost.
+
+        A lease that lapsed is given back as long as nobody else claimed the delivery.
+        """
+        lost: list[tuple[str, str]] = []
+        for start in range(0, len(held), BULK):
+            piece = held[start : start + BULK]
+            args: list[Argument] = [self.keys.deliveries, self._lease_ms, *chain.from_iterable(piece)]
+            answers = await self.scripts.call("renew", keys=self._holders_keys, args=args)
+            lost += [lease for lease, answer in zip(piece, answers, strict=True) if answer != 1]
+        return lost
+
+    async def confirm(self, delivery_id: str, token: str) -> bool:
+        """Record that the run is about to start, and prolong its lease; ``False`` when it was lost."""
+        return not await self.renew([(delivery_id, token)])
+
+    async def checkpoint(self, delivery_id: str, token: str, run: Run) -> bool:
+        """Record what a run has come to so far, and prolong its lease.
 
         :returns: ``False`` when the lease was lost.
         """
-        return await self._checkpointing((delivery_id, claim, pack_run(run)))
+        return await self._checkpointing((delivery_id, token, pack_run(run)))
 
     def settle(self, settlement: Settlement) -> asyncio.Future[bool]:
-        """End a try; ``False`` when the lease was lost, and then nothing was written."""
+        """End a run.
+
+        :returns: whether its outcome is in the record, also when this is sent again after an answer got
+            lost; ``False`` when the lease was lost, and then nothing was written.
+        """
         return self._settling(
             (
                 settlement.delivery_id,
-                settlement.claim,
+                settlement.token,
                 settlement.state.value,
                 max(0, settlement.delay_ms),
                 one_line(settlement.error) if settlement.error else "",
@@ -191,16 +211,27 @@ class Ledger:
             )
         )
 
+    async def wake(self) -> None:
+        """Pass the wake-up token on to another worker."""
+        await self.scripts.call("wake", keys=[self.keys.wake], args=[])
+
+    async def unlock(self) -> int:
+        """Shorten stock arq's locks on due deliveries to a lease, and return how many there were."""
+        args: list[Argument] = [self.keys.deliveries, self._lease_ms, BULK]
+        shortened: int = await self.scripts.call("unlock", keys=[self.keys.queue], args=args)
+        return shortened
+
     async def replay(
         self, ids: Iterable[str], *, what: Literal["all", "failed"], now_ms: int
     ) -> dict[str, str]:
         """Run deliveries again: ``all`` handlers, or only those without a success.
 
-        :returns: per id ``queued``, ``running`` (again once the present try has ended) or ``missing``.
+        :returns: per id ``queued``, ``running`` (again once the present run has ended), ``dropped`` (its body
+            made room, so it cannot run again) or ``missing``.
         """
         answers: dict[str, str] = {}
         for piece in _pieces(ids):
-            raw = await self._scripts.call(
+            raw = await self.scripts.call(
                 "replay",
                 keys=[
                     self.keys.queue,
@@ -208,6 +239,7 @@ class Ledger:
                     self.keys.states,
                     self.keys.wake,
                     self.keys.done,
+                    self.keys.quarantine,
                 ],
                 args=[
                     self.keys.deliveries,
@@ -222,7 +254,7 @@ class Ledger:
         """Remove deliveries and everything kept of them; gives how many there were."""
         found = 0
         for piece in _pieces(ids):
-            found += await self._scripts.call(
+            found += await self.scripts.call(
                 "discard",
                 keys=[
                     self.keys.queue,
@@ -230,6 +262,7 @@ class Ledger:
                     self.keys.failed,
                     self.keys.states,
                     self.keys.done,
+                    self.keys.quarantine,
                 ],
                 args=[self.keys.deliveries, *piece],
             )
@@ -261,15 +294,50 @@ class Ledger:
             raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
         return answers
 
+    def _claims(self, answer: Any, token: str) -> Claims:
+        claimed, foreign, due, now, quarantine_due = answer
+        self._redis_is_ahead_ms = now - _monotonic_ms()
+        records, unreadable = [], []
+        for raw_id, flat in claimed:
+            delivery_id = raw_id.decode()
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            try:
+                records.append(unpack_record(delivery_id, fields, now + self._lease_ms))
+            except ValueError as exc:
+                unreadable.append(Unreadable(delivery_id=delivery_id, token=token, error=str(exc)))
+        return Claims(
+            records=tuple(records),
+            unreadable=tuple(unreadable),
+            foreign=tuple(raw.decode() for raw in foreign),
+            next_due_ms=None if due < 0 else due,
+            quarantine_due_ms=None if quarantine_due < 0 else quarantine_due,
+            now_ms=now,
+        )
+
     def redis_now_ms(self) -> int:
-        """Return what Redis's clock shows, as far as a claim has told it yet."""
-        return time.time_ns() // 1_000_000 + (self._redis_is_ahead_ms or 0)
+        """Return what Redis's clock shows, by the latest claim and this machine's monotonic clock.
+
+        Due times of handlers are made with it, so that no machine's time of day counts; compare them with
+        ``Record.claimed_ms``, which Redis wrote. Before the first claim it is this machine's time of day.
+        """
+        if self._redis_is_ahead_ms is None:
+            return time.time_ns() // 1_000_000
+        return _monotonic_ms() + self._redis_is_ahead_ms
 
     def _redis_ms_in(self, seconds: float) -> int:
-        """Return what Redis's clock will show then; 0 before the first claim tells it."""
+        """Return what Redis's clock will show then; 0 before the first claim shows it."""
         if self._redis_is_ahead_ms is None:
             return 0
         return self.redis_now_ms() + int(seconds * 1000)
+
+
+def _new_token() -> str:
+    """Return a fencing token: 72 random bits, so that no two claims ever have the same."""
+    return secrets.token_urlsafe(9)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _pieces(ids: Iterable[str]) -> Iterable[list[str]]:

@@ -104,7 +104,7 @@ class LedgerMetrics(Collector):
         longest = dict.fromkeys((state.value for state in _UNFINISHED), 0.0)
         with self._redis.pipeline(transaction=False) as pipe:
             for member, _ in due:
-                pipe.hget(self._keys.delivery(member.decode()), "state")
+                pipe.hget(self._keys.delivery(member.decode(errors="replace")), "state")
             states = pipe.execute() if due else []
         for (_, score), state in zip(due, states, strict=True):
             name = (state or b"").decode()  # arq's cron jobs have none

@@ -1,4 +1,4 @@
-"""What operators ask the ledger for and get: which deliveries are meant, a page of them, counts. Pure."""
+"""Filters, pages and counts: the vocabulary of reading the ledger. Pure."""
 
 from __future__ import annotations
 
@@ -57,12 +57,16 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stats:
-    """How the ledger stands. ``oldest_due_ms``: since when the longest-waiting delivery has been due."""
+    """How the ledger stands. ``oldest_due_ms``: since when the longest-waiting delivery has been due.
+
+    ``quarantined``: how many of those queued wait to be run alone.
+    """
 
     states: dict[State, int]
     total: int
     oldest_due_ms: int | None
     now_ms: int
+    quarantined: int = 0
 
 
 def _within(part: str | None, text: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""What operators read of the ledger: one delivery, pages of them, counts.
+"""Reading the ledger: one delivery, pages of them, counts.
 
 Nothing here changes anything, and nothing scans Redis: pages walk the sorted sets. A page costs as
 much with a million deliveries as with ten, unless a filter has to pass over many that do not match.
@@ -32,8 +32,11 @@ _LIST_FIELDS: Final = [
     b"error",
     b"round_from",
     b"done_from",
+    b"quarantined",
+    b"dropped",
 ]
 _WALK: Final = 200
+_IN_QUARANTINE: Final = "quarantine@"
 
 
 class Listing:
@@ -51,8 +54,9 @@ class Listing:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(self._keys.delivery(delivery_id))
             pipe.zscore(self._keys.queue, delivery_id)
-            fields, due = await pipe.execute()
-        return unpack_record(delivery_id, fields, _ms(due)) if fields else None
+            pipe.zscore(self._keys.quarantine, delivery_id)
+            fields, queued, quarantined = await pipe.execute()
+        return unpack_record(delivery_id, fields, _ms(queued, quarantined)) if fields else None
 
     async def page(self, wanted: Filter, *, limit: int, cursor: str | None = None) -> Page:
         """Return up to *limit* deliveries that *wanted* means, newest first, without their bodies.
@@ -65,7 +69,7 @@ class Listing:
             if len(records) == limit:
                 return Page(records=tuple(records), next_cursor=last)
             records.append(record)
-            last = f"{int(place)}:{record.delivery.id}"
+            last = place
         return Page(records=tuple(records), next_cursor=None)
 
     async def all_ids(self, wanted: Filter) -> list[str]:
@@ -78,19 +82,32 @@ class Listing:
             pipe.hgetall(self._keys.states)
             pipe.zcard(self._keys.received)
             pipe.zrange(self._keys.queue, 0, 0, withscores=True)
+            pipe.zcard(self._keys.quarantine)
             pipe.time()
-            counts, total, oldest, (seconds, micros) = await pipe.execute()
+            counts, total, oldest, quarantined, (seconds, micros) = await pipe.execute()
         return Stats(
             states={state: int(counts.get(state.value.encode(), 0)) for state in State},
             total=total,
             oldest_due_ms=_ms(oldest[0][1]) if oldest else None,
             now_ms=seconds * 1000 + micros // 1000,
+            quarantined=quarantined,
         )
 
-    async def _walk(self, wanted: Filter, cursor: str | None) -> AsyncIterator[tuple[Record, float]]:
-        """Yield what matches with its score, newest first, from after *cursor*."""
-        key, low, high = self._span(wanted)
-        score, _, last_id = (cursor or "").partition(":")
+    async def _walk(self, wanted: Filter, cursor: str | None) -> AsyncIterator[tuple[Record, str]]:
+        """Yield what matches with the cursor that leads past it, newest first, from after *cursor*."""
+        place = cursor or ""
+        for key, low, high in self._spans(wanted):
+            mark = _IN_QUARANTINE if key == self._keys.quarantine else ""
+            if place.startswith(_IN_QUARANTINE) and not mark:
+                continue
+            async for record, score in self._walk_set(wanted, key, low, high, place.removeprefix(mark)):
+                yield record, f"{mark}{int(score)}:{record.delivery.id}"
+            place = ""
+
+    async def _walk_set(
+        self, wanted: Filter, key: str, low: str, high: str, after: str
+    ) -> AsyncIterator[tuple[Record, float]]:
+        score, _, last_id = after.partition(":")
         offset = 0
         if last_id:
             rank = await self._redis.zrevrank(key, last_id)
@@ -102,22 +119,24 @@ class Listing:
             if not entries:
                 return
             offset += len(entries)
-            records = await self._heads([entry.decode() for entry, _ in entries], wanted)
+            records = await self._heads([entry.decode(errors="replace") for entry, _ in entries], wanted)
             for record, (_, place) in zip(records, entries, strict=True):
                 if low != "-inf" and place < float(low):
                     return
                 if record is not None and wanted.matches(record):
                     yield record, place
 
-    def _span(self, wanted: Filter) -> tuple[str, str, str]:
-        """Return the sorted set to walk, and its range; only ``received`` is in order of receipt."""
+    def _spans(self, wanted: Filter) -> list[tuple[str, str, str]]:
+        """Return the sorted sets to walk, and their ranges; only ``received`` is in order of receipt."""
         if wanted.state is State.FAILED:
-            return self._keys.failed, "-inf", "+inf"
+            return [(self._keys.failed, "-inf", "+inf")]
+        if wanted.state is State.QUEUED:
+            return [(self._keys.queue, "-inf", "+inf"), (self._keys.quarantine, "-inf", "+inf")]
         if wanted.state is not None and wanted.state not in FINISHED:
-            return self._keys.queue, "-inf", "+inf"
+            return [(self._keys.queue, "-inf", "+inf")]
         low = "-inf" if wanted.since_ms is None else str(wanted.since_ms)
         high = "+inf" if wanted.until_ms is None else str(wanted.until_ms)
-        return self._keys.received, low, high
+        return [(self._keys.received, low, high)]
 
     async def _heads(self, ids: Sequence[str], wanted: Filter) -> list[Record | None]:
         """Return the records without bodies; with their history only where the filter asks for it."""
@@ -128,17 +147,23 @@ class Listing:
                 else:
                     pipe.hgetall(self._keys.delivery(delivery_id))
                 pipe.zscore(self._keys.queue, delivery_id)
+                pipe.zscore(self._keys.quarantine, delivery_id)
             answers = await pipe.execute()
         records: list[Record | None] = []
-        for delivery_id, found, due in zip(ids, answers[::2], answers[1::2], strict=True):
+        for delivery_id, found, queued, quarantined in zip(
+            ids, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
             fields = found if isinstance(found, dict) else dict(zip(_LIST_FIELDS, found, strict=True))
             fields = {name: value for name, value in fields.items() if value is not None}
             try:
-                records.append(unpack_record(delivery_id, fields, _ms(due)) if fields else None)
+                records.append(
+                    unpack_record(delivery_id, fields, _ms(queued, quarantined)) if fields else None
+                )
             except (ValueError, KeyError):  # a newer version's: `show` says so, a list passes over it
                 records.append(None)
         return records
 
 
-def _ms(score: float | None) -> int | None:
-    return None if score is None else int(score)
+def _ms(*scores: float | None) -> int | None:
+    """Return the first score that there is."""
+    return next((int(score) for score in scores if score is not None), None)

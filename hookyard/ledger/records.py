@@ -143,14 +143,18 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
 class Record(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery and all that has become of it.
 
-    ``claims`` counts every claim ever, and is the fence of the present one; ``runs`` counts the
-    runs of this round; ``crashes`` the workers that died over it in a row. ``round_from`` is the
-    first claim of this round of runs, ``done_from`` the first claim whose successes still count.
-    ``due_ms`` is when it falls due: for ``running``, when its lease ends. ``history`` is in order.
+    ``claims`` counts every claim ever and numbers the runs; ``token`` is the fencing token of the latest
+    claim; ``runs`` counts the runs of this round; ``crashes`` the workers in a row that died while running
+    it alone. ``round_from`` is the first claim of this round of runs, ``done_from`` the first claim whose
+    successes still count. ``due_ms`` is when it falls due: for ``running``, when its lease ends.
+    ``quarantined_ms`` is since when it is suspected of killing its worker, ``alone`` whether its latest
+    claim was from the quarantine. ``dropped_ms`` is when its body was dropped to make room: it cannot be
+    replayed any more. ``history`` is in order.
     """
 
     delivery: Delivery
     state: State
+    token: str = ""
     runs: int = 0
     claims: int = 0
     crashes: int = 0
@@ -160,13 +164,16 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     claimed_ms: int | None = None
     finished_ms: int | None = None
     due_ms: int | None = None
+    quarantined_ms: int | None = None
+    alone: bool = False
+    dropped_ms: int | None = None
     error: str | None = None
     history: tuple[Run, ...] = ()
 
     def standings(self) -> dict[str, Standing]:
         """Return where each handler that ever ran stands, by name.
 
-        A try that died before it wrote anything tells nothing, so the one before it counts.
+        A run that died before it wrote anything tells nothing, so the one before it counts.
         """
         for run in reversed(self.history):
             if run.attempts or run.carried:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from functools import cache, partial
 from importlib import resources
 from itertools import chain
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("hookyard.redis")
 
+_INCLUDE: Final = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+
 
 @cache
 def source(name: str) -> str:
-    """Return the text of ``scripts/<name>.lua``."""
-    return resources.files("hookyard.ledger").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+    """Return the text of ``scripts/<name>.lua``; a line ``--@include <other>`` is replaced by that one's."""
+    text = resources.files("hookyard.ledger").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: source(found[1]), text)
 
 
 @cache

@@ -23,7 +23,7 @@ from hookyard.redis.urls import check_url, masked, with_password
 from hookyard.settings.consistency import misfits
 from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, Unusable, is_example
-from hookyard.settings.types import DEFAULT_PORT, MetricsPort, Port, Secrets, Word
+from hookyard.settings.types import DEFAULT_PORT, KeepMemory, MemoryLimit, MetricsPort, Port, Secrets, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     keep_succeeded_count: int = _named("HOOKYARD_KEEP_SUCCEEDED_COUNT", default=1_000_000, ge=0)
     keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0, le=_CENTURY_DAYS)
     keep_failed_count: int = _named("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
+    keep_memory: KeepMemory = _named("HOOKYARD_KEEP_MEMORY", default=MemoryLimit(share=0.75))
 
     # Logs, and a worker's own /metrics and /health (0: none)
     log_level: Word = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
@@ -23,6 +25,48 @@ def _not_kubernetes(value: object, instead: int = DEFAULT_PORT) -> object:
     return instead if isinstance(value, str) and "://" in value else value
 
 
+_BYTES: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[kmg]?i?b?)", re.IGNORECASE)
+_WHOLE: Final = 100
+_LEAST_BYTES: Final = 1024**2
+_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryLimit:
+    """A share of Redis's ``maxmemory``, or bytes."""
+
+    share: float | None = None
+    size_bytes: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as it is set."""
+        return f"{self.share:.0%}" if self.share is not None else str(self.size_bytes)
+
+    def allowed_bytes(self, max_bytes: int) -> int | None:
+        """Return the limit in bytes; ``None`` for a share of a ``maxmemory`` that is not set (0)."""
+        if self.size_bytes is not None:
+            return self.size_bytes
+        return int(max_bytes * (self.share or 0)) if max_bytes else None
+
+
+def _memory_limit(value: object) -> object:
+    """Read ``75%`` of ``maxmemory``, or bytes such as ``700mb``."""
+    if not isinstance(value, str):
+        return value
+    found = _BYTES.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("it must be a share of maxmemory such as 75%, or bytes such as 700mb")
+    number, unit = float(found["number"]), found["unit"].lower()
+    if unit == "%":
+        if not 0 < number <= _WHOLE:
+            raise ValueError("a share must be above 0% and at most 100%")
+        return MemoryLimit(share=number / 100)
+    size_bytes = int(number * _UNITS[unit.rstrip("ib")])
+    if size_bytes < _LEAST_BYTES:
+        raise ValueError("it must be 1mb or more")
+    return MemoryLimit(size_bytes=size_bytes)
+
+
 def _in_small_letters(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -30,4 +74,5 @@ def _in_small_letters(value: object) -> object:
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Port = Annotated[int, BeforeValidator(_not_kubernetes)]
 MetricsPort = Annotated[int, BeforeValidator(partial(_not_kubernetes, instead=0))]
+KeepMemory = Annotated[MemoryLimit, NoDecode, BeforeValidator(_memory_limit)]
 Word = Annotated[str, BeforeValidator(_in_small_letters)]

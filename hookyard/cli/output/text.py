@@ -87,14 +87,16 @@ def deliveries(number: int) -> str:
 
 def comes_next(record: Record, *, now_ms: int) -> list[str]:
     """Return what will become of a delivery, and what an operator can do; commands on lines of their own."""
+    if record.dropped_ms is not None:
+        return ["Nothing: its body was dropped to make room in Redis, so it cannot be replayed."]
+    return _comes_next(record, now_ms)
+
+
+def _comes_next(record: Record, now_ms: int) -> list[str]:
     due_ms, replay = record.due_ms, f"  hookyard replay {record.delivery.id}"
     match record.state:
         case State.QUEUED:
-            waited_ms = max(0, now_ms - due_ms) if due_ms is not None else 0
-            lines = [f"It waits for a worker, since {span(waited_ms)}."]
-            if waited_ms > LONG_WAIT_MS:
-                lines += ["Is a worker running? Start one with:", "  hookyard worker"]
-            return lines
+            return _queued(record, now_ms)
         case State.RETRYING:
             when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
             return [f"It runs again {when}. At once with:", f"{replay} --failed-only"]
@@ -111,6 +113,18 @@ def comes_next(record: Record, *, now_ms: int) -> list[str]:
                 replay,
                 f"{replay} --failed-only",
             ]
+
+
+def _queued(record: Record, now_ms: int) -> list[str]:
+    due_ms = record.due_ms if record.due_ms is not None else now_ms
+    lines = [f"It waits for a worker, since {span(max(0, now_ms - due_ms))}."]
+    if record.quarantined_ms is not None:
+        lines.insert(0, "It is quarantined, because its worker died while running it: it runs alone.")
+        if due_ms > now_ms:
+            lines[1:] = [f"It runs again {until(due_ms, now_ms=now_ms)}."]
+    if now_ms - due_ms > LONG_WAIT_MS:
+        lines += ["Is a worker running? Start one with:", "  hookyard worker"]
+    return lines
 
 
 def how_it_ended(ending: Ending) -> str:

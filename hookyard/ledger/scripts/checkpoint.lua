@@ -1,22 +1,29 @@
--- Writes down what a running try has come to so far, so that a handler that succeeded is not run
--- again even if its worker dies on the next one. Prolongs the lease as well.
+-- Records what a run has come to so far, so that a handler that succeeded does not run again even if
+-- its worker dies on the next one. Prolongs the lease and confirms the claim as well.
 --
--- KEYS  queue
--- ARGV  prefix, lease ms; then per delivery: id, claim, try
+-- KEYS  queue, states, failed, quarantine, wake
+-- ARGV  prefix, lease ms; then per delivery: id, token, run
 -- gives per delivery 1 (written) or 0 (the lease was lost; nothing is written)
 
-local queue, prefix, lease_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local queue, states, failed, quarantine, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers = {}
 
+--@include regain
+
+-- A first write that needs no memory: a full Redis lets those that follow it through.
+redis.call('HDEL', states, '')
+
 for i = 3, #ARGV, 3 do
-    local key, claim = prefix .. ARGV[i], ARGV[i + 1]
-    local had = redis.call('HMGET', key, 'state', 'claims')
-    if had[1] == 'running' and had[2] == claim then
-        redis.call('HSET', key, 'run:' .. claim, ARGV[i + 2])
-        redis.call('ZADD', queue, 'XX', now + lease_ms, ARGV[i])
-        redis.call('PEXPIRE', 'arq:in-progress:' .. ARGV[i], lease_ms)
+    local id, token = ARGV[i], ARGV[i + 1]
+    local key = prefix .. id
+    local had = redis.call('HMGET', key, 'state', 'token', 'claims')
+    if had[1] == 'running' and had[2] == token or regain(id, key, token) then
+        redis.call('HSET', key, 'run:' .. had[3], ARGV[i + 2], 'confirmed', 1)
+        redis.call('ZADD', queue, 'XX', now + lease_ms, id)
+        redis.call('SET', 'arq:in-progress:' .. id, 1, 'PX', lease_ms)
         answers[#answers + 1] = 1
     else
         answers[#answers + 1] = 0

@@ -1,10 +1,10 @@
 -- Removes deliveries and everything kept of them. A worker that is running one finds its lease lost.
 --
--- KEYS  queue, received, failed, states, done
+-- KEYS  queue, received, failed, states, done, quarantine
 -- ARGV  prefix; then ids
 -- gives how many there were
 
-local queue, received, failed, states, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queue, received, failed, states, done, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, found = ARGV[1], 0
 
 for i = 2, #ARGV do
@@ -16,6 +16,7 @@ for i = 2, #ARGV do
     redis.call('ZREM', done, id)
     if state then
         redis.call('ZREM', queue, id)
+        redis.call('ZREM', quarantine, id)
         redis.call('UNLINK', key, 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
         redis.call('HINCRBY', states, state, -1)
         found = found + 1

@@ -1,15 +1,18 @@
 -- Removes finished deliveries that are past keeping, oldest first, in a small batch.
 --
 -- KEYS  done or failed, received, states
--- ARGV  prefix, keep what finished after this time (ms), keep at most so many, how many to remove
+-- ARGV  prefix, keep what finished within so many ms, keep at most so many, how many to remove
 -- gives how many were removed; when that is the whole batch, there may be more
 --
--- UNLINK, since freeing a large body would hold Redis up.
+-- Age is by Redis's clock, which also wrote the time of finishing. Its first write frees memory, so it
+-- works on a full Redis. UNLINK, since freeing a large body would hold Redis up.
 
 local set, received, states = KEYS[1], KEYS[2], KEYS[3]
-local prefix, keep_after, keep_most, batch = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local prefix, keep_ms, keep_most, batch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local ids = redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. keep_after, 'LIMIT', 0, batch)
+local ids = redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%.0f', now - keep_ms), 'LIMIT', 0, batch)
 if #ids == 0 then
     local surplus = math.min(redis.call('ZCARD', set) - keep_most, batch)
     if surplus > 0 then

@@ -1,29 +1,38 @@
--- Prolongs leases. Also takes one back that had lapsed, as long as nobody else claimed the delivery.
+-- Prolongs leases, and confirms claims. Also gives a holder back what had lapsed, as long as nobody
+-- else claimed it.
 --
--- KEYS  queue
--- ARGV  prefix, lease ms; then per delivery: id, claim
--- gives per delivery 1 (prolonged) or 0 (lost: another worker has it, or it is gone)
---
--- Who is told "lost" is alive, so the crash that the other worker's claim counted was none.
+-- KEYS  queue, states, failed, quarantine, wake
+-- ARGV  prefix, lease ms; then per delivery: id, token
+-- gives per delivery 1 (prolonged) or 0 (lost: another worker has it, or it is finished or gone)
 
-local queue, prefix, lease_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local queue, states, failed, quarantine, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answers = {}
+local answers, leased = {}, {}
+
+--@include regain
+
+-- A first write that needs no memory: a full Redis lets those that follow it through.
+redis.call('HDEL', states, '')
 
 for i = 3, #ARGV, 2 do
-    local id, claim = ARGV[i], ARGV[i + 1]
+    local id, token = ARGV[i], ARGV[i + 1]
     local key = prefix .. id
-    local had = redis.call('HMGET', key, 'state', 'claims', 'crashes')
-    if had[1] == 'running' and had[2] == claim then
-        redis.call('ZADD', queue, 'XX', now + lease_ms, id)
+    local had = redis.call('HMGET', key, 'state', 'token', 'confirmed')
+    local holds = had[1] == 'running' and had[2] == token
+    if holds then
+        leased[#leased + 1] = now + lease_ms
+        leased[#leased + 1] = id
         redis.call('SET', 'arq:in-progress:' .. id, 1, 'PX', lease_ms)
-        answers[#answers + 1] = 1
-    else
-        if had[1] == 'running' and (tonumber(had[3]) or 0) > 0 then
-            redis.call('HINCRBY', key, 'crashes', -1)
+        if not had[3] then
+            redis.call('HSET', key, 'confirmed', 1)
         end
-        answers[#answers + 1] = 0
     end
+    answers[#answers + 1] = (holds or regain(id, key, token)) and 1 or 0
+end
+
+if #leased > 0 then
+    redis.call('ZADD', queue, 'XX', unpack(leased))
 end
 return answers

@@ -1,15 +1,16 @@
--- Carries out an operator's order to run deliveries again; never refused for one that exists.
+-- Carries out an operator's order to run deliveries again; refused only where the body is gone.
 --
--- KEYS  queue, failed, states, wake, done
+-- KEYS  queue, failed, states, wake, done, quarantine
 -- ARGV  prefix, 'all' or 'failed'; then per delivery: id, arq job
 --       'all'     every handler runs again
 --       'failed'  only handlers without a success run again
--- gives per delivery: 'queued' (runs again now), 'running' (runs again once this try has ended),
---       'missing'
+-- gives per delivery: 'queued' (runs again now), 'running' (runs again once this run has ended),
+--       'dropped' (its body made room; nothing is changed), 'missing'
 --
--- A new round of runs begins with the next claim. What waits already becomes due at once.
+-- A new round of runs begins with the next claim. What waits already becomes due at once; what is in
+-- the quarantine, or failed there, runs alone again.
 
-local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queue, failed, states, wake, done, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, what = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,21 +19,28 @@ local answers, queued = {}, false
 for i = 3, #ARGV, 2 do
     local id, job = ARGV[i], ARGV[i + 1]
     local key = prefix .. id
-    local had = redis.call('HMGET', key, 'state', 'claims')
-    local state, claims = had[1], tonumber(had[2]) or 0
+    local had = redis.call('HMGET', key, 'state', 'claims', 'replay', 'dropped', 'quarantined', 'lapsed')
+    local state, claims, quarantined = had[1], tonumber(had[2]) or 0, had[5]
+    local whole = (what == 'all' or had[3] == 'all') and 'all' or what
     if not state then
         answers[#answers + 1] = 'missing'
+    elseif had[4] then
+        answers[#answers + 1] = 'dropped'
     elseif state == 'running' then
-        redis.call('HSET', key, 'replay', what)
+        redis.call('HSET', key, 'replay', whole)
         answers[#answers + 1] = 'running'
     else
         redis.call('HSET', key, 'state', 'queued', 'runs', 0, 'round_from', claims + 1)
         if what == 'all' then
             redis.call('HSET', key, 'done_from', claims + 1)
         end
-        redis.call('HDEL', key, 'error', 'crashes', 'finished', 'replay')
+        if had[6] then
+            -- should the holder that seemed dead come back, the replay follows its run
+            redis.call('HSET', key, 'replay', whole)
+        end
+        redis.call('HDEL', key, 'error', 'crashes', 'crashed_by', 'lapses', 'finished', 'job')
         redis.call('SET', 'arq:job:' .. id, job)
-        redis.call('ZADD', queue, now, id)
+        redis.call('ZADD', quarantined and quarantine or queue, now, id)
         redis.call('ZREM', failed, id)
         redis.call('ZREM', done, id)
         redis.call('HINCRBY', states, state, -1)

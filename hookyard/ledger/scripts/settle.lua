@@ -1,61 +1,88 @@
--- Ends runs: writes each try's outcome and its delivery's next state in one step.
+-- Ends runs: writes each run's outcome and its delivery's next state in one step.
 --
--- KEYS  queue, failed, states, wake, done
--- ARGV  prefix, how many runs a record keeps; then per delivery:
---       id, claim, state it goes to, delay ms, error or '', try or ''
+-- KEYS  queue, failed, states, wake, done, quarantine
+-- ARGV  prefix, lease ms; then per delivery:
+--       id, token, state it goes to, delay ms, error or '', run or ''
 --       `succeeded` `ignored` `failed`  final
 --       `retrying`                      due again after delay ms
---       `queued`                        handed back: due at once, and the try is not counted
--- gives per delivery 1 (written) or 0 (the lease was lost; nothing is written)
+--       `queued`                        released: due at once, and the run is not counted; what was in the
+--                                       quarantine goes back there
+-- gives per delivery 1 (this holder's outcome is in the record) or 0 (it is not: the lease was lost)
 --
--- A worker that got no answer settles again; what its first call wrote is then told as written.
+-- A worker that got no answer settles again, if need be after others have claimed the delivery: the
+-- tokens of runs that were settled tell. A settled run clears what was held against the delivery.
 
-local queue, failed, states, wake, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local prefix, kept_runs = ARGV[1], tonumber(ARGV[2])
+local queue, failed, states, wake, done, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local prefix, lease_ms = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, moved, ended = {}, {}, 0
 -- what concerns many deliveries is collected and written in one command for all
-local again, over, gone = {}, {}, {}
+local again, apart, over, gone = {}, {}, {}, {}
 local finished = { [failed] = {}, [done] = {} }
+
+--@include regain
+
+-- A first write that needs no memory: a full Redis lets those that follow it through.
+redis.call('HDEL', states, '')
 
 local function add(list, first, second)
     local at = #list
     list[at + 1], list[at + 2] = first, second
 end
 
+local function was_settled(key, token)
+    local had = redis.call('HMGET', key, 'state', 'token', 'settled')
+    return had[2] == token and had[1] ~= 'running'
+        or string.find(' ' .. (had[3] or '') .. ' ', ' ' .. token .. ' ', 1, true) ~= nil
+end
+
 for i = 3, #ARGV, 6 do
-    local id, claim, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
-    local error, try = ARGV[i + 4], ARGV[i + 5]
+    local id, token, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+    local error, run = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
-    local had = redis.call('HMGET', key, 'state', 'claims', 'replay', 'crashes', 'error', 'runs')
-    if had[1] and had[1] ~= 'running' and had[2] == claim then
-        answers[#answers + 1] = 1
-    elseif had[1] ~= 'running' or had[2] ~= claim then
-        answers[#answers + 1] = 0
+    local had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
+        'confirmed', 'lapses', 'quarantined')
+    local holds = had[1] == 'running' and had[2] == token
+    if not holds and regain(id, key, token) then
+        holds = true
+        had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
+            'confirmed', 'lapses', 'quarantined')
+    end
+    if not holds then
+        answers[#answers + 1] = was_settled(key, token) and 1 or 0
     else
         answers[#answers + 1] = 1
+        local claims, replay, quarantined = tonumber(had[3]), had[4], had[9]
         local set, unset = {}, {}
-        if try ~= '' then
-            add(set, 'run:' .. claim, try)
+        if run ~= '' then
+            add(set, 'run:' .. claims, run)
         end
-        if tonumber(claim) > kept_runs then
-            add(unset, 'run:' .. (claim - kept_runs), 'crashed:' .. (claim - kept_runs))
+        if had[7] then
+            unset[#unset + 1] = 'confirmed'
         end
-        if had[4] then
-            unset[#unset + 1] = 'crashes'
+        if had[8] then
+            unset[#unset + 1] = 'lapses'
         end
-        if had[3] then
+        if replay then
             -- an operator asked for a replay while it was running
             to, delay, error = 'queued', 0, ''
             unset[#unset + 1] = 'replay'
             add(set, 'runs', 0)
-            add(set, 'round_from', claim + 1)
-            if had[3] == 'all' then
-                add(set, 'done_from', claim + 1)
+            add(set, 'round_from', claims + 1)
+            if replay == 'all' then
+                add(set, 'done_from', claims + 1)
             end
         elseif to == 'queued' then
-            add(set, 'runs', (tonumber(had[6]) or 1) - 1)
+            add(set, 'runs', math.max(0, (tonumber(had[6]) or 1) - 1))
+        end
+        local back_to_quarantine = quarantined and to == 'queued' and not replay
+        if quarantined then
+            add(unset, 'crashes', 'crashed_by')
+            unset[#unset + 1] = 'alone'
+            if not back_to_quarantine then
+                unset[#unset + 1] = 'quarantined'
+            end
         end
         if error ~= '' then
             add(set, 'error', error)
@@ -65,7 +92,10 @@ for i = 3, #ARGV, 6 do
         add(set, 'state', to)
         moved[to] = (moved[to] or 0) + 1
         gone[#gone + 1] = 'arq:in-progress:' .. id
-        if to == 'queued' or to == 'retrying' then
+        if back_to_quarantine then
+            add(apart, now, id)
+            over[#over + 1] = id
+        elseif to == 'queued' or to == 'retrying' then
             add(again, now + delay, id)
         else
             add(set, 'finished', now)
@@ -98,9 +128,12 @@ for set, members in pairs(finished) do
 end
 if #again > 0 then
     redis.call('ZADD', queue, unpack(again))
-    -- also for what falls due later: an idle worker may be sleeping past that time
-    if redis.call('LLEN', wake) == 0 then
-        redis.call('LPUSH', wake, 1)
-    end
+end
+if #apart > 0 then
+    redis.call('ZADD', quarantine, unpack(apart))
+end
+-- also for what falls due later: an idle worker may be sleeping past that time
+if #again + #apart > 0 and redis.call('LLEN', wake) == 0 then
+    redis.call('LPUSH', wake, 1)
 end
 return answers

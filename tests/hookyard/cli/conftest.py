@@ -88,9 +88,7 @@ def keep(ledger):
         await ledger.accept(a_delivery(delivery_id, **facts))
         if state is State.QUEUED:
             return
-        (record,) = (
-            await ledger.claim(worker="w-1", limit=1, lease_ms=60_000, max_crashes=3, only=delivery_id)
-        ).records
+        (record,) = (await ledger.claim(worker="w-1", limit=1, only=delivery_id)).records
         if state is State.RUNNING:
             return
         failed = state in {State.FAILED, State.RETRYING}
@@ -101,7 +99,7 @@ def keep(ledger):
         await ledger.settle(
             Settlement(
                 delivery_id=delivery_id,
-                claim=record.claims,
+                token=record.token,
                 state=state,
                 delay_ms=34_000 if state is State.RETRYING else 0,
                 error="bot:second: ValueError: no moon" if failed else None,

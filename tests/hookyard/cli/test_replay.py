@@ -30,7 +30,7 @@ async def test_replay_of_only_what_failed_keeps_successes(hookyard, keep, listin
 
 async def test_replay_says_that_a_running_one_runs_again_later(hookyard, keep):
     await keep("d-1", State.RUNNING)
-    assert "runs again when this try has ended" in (await hookyard("replay", "d-1")).out
+    assert "runs again when this run has ended" in (await hookyard("replay", "d-1")).out
 
 
 async def test_ids_that_are_missing_are_named_and_the_others_replayed(hookyard, keep, listing):

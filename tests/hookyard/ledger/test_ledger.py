@@ -8,6 +8,7 @@ import pytest
 
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.leases import renew, renew_script
+from hookyard.ledger.query import Filter
 from hookyard.ledger.records import Attempt, Ending, Outcome, Run, State
 from hookyard.redis.errors import is_redis_away
 from tests.fakes import a_delivery, until
@@ -15,8 +16,8 @@ from tests.fakes import a_delivery, until
 LEASE_MS = 10_000
 
 
-async def claim(ledger, limit=10, *, worker="w1", lease_ms=LEASE_MS, max_crashes=3, **given):
-    return await ledger.claim(worker=worker, limit=limit, lease_ms=lease_ms, max_crashes=max_crashes, **given)
+async def claim(ledger, limit=10, *, worker="w1", **given):
+    return await ledger.claim(worker=worker, limit=limit, **given)
 
 
 async def claim_one(ledger, **given):
@@ -28,8 +29,37 @@ async def claim_one(ledger, **given):
     return (await until(try_it))[0]
 
 
+async def claim_alone(ledger, *, worker="w1", confirmed=False):
+    """Claim what is due from the quarantine, and return its record."""
+    (record,) = (await ledger.claim_quarantined(worker=worker)).records
+    assert record.alone
+    if confirmed:
+        assert await ledger.confirm(record.delivery.id, record.token)
+    return record
+
+
+async def lapse(ledger, *ids):
+    """Let the leases be over, as if their workers had died some time ago."""
+    await ledger.redis.zadd(ledger.keys.queue, dict.fromkeys(ids, 1), xx=True)
+
+
+async def let_quarantine_pass(ledger):
+    """Let all that is quarantined be due, as if the waits had passed."""
+    members = await ledger.redis.zrange(ledger.keys.quarantine, 0, -1)
+    await ledger.redis.zadd(ledger.keys.quarantine, dict.fromkeys(members, 1), xx=True)
+
+
+async def quarantine(ledger, delivery_id="d-1"):
+    """Put a queued delivery into the quarantine: its worker dies after it confirmed."""
+    record = await claim_one(ledger)
+    await ledger.confirm(delivery_id, record.token)
+    await lapse(ledger, delivery_id)
+    assert (await claim(ledger)).records == ()
+    return record
+
+
 def settlement(record, state, **given):
-    return Settlement(delivery_id=record.delivery.id, claim=record.claims, state=state, **given)
+    return Settlement(delivery_id=record.delivery.id, token=record.token, state=state, **given)
 
 
 def a_run(record, *attempts):
@@ -92,11 +122,14 @@ async def test_a_clock_that_is_ahead_does_not_defer_what_it_accepts(ledger):
 
 async def test_a_lease_that_ends_gives_the_delivery_to_another_worker(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
-    first = await claim_one(ledger, lease_ms=30)
+    first = await claim_one(ledger)
+    await lapse(ledger, "d-1")
     second = await claim_one(ledger, worker="w2")
-    assert (second.claims, second.crashes) == (2, 1)
+    assert (second.claims, second.crashes, second.alone) == (2, 0, False)
+    assert second.token != first.token
     assert await ledger.settle(settlement(first, State.SUCCEEDED)) is False
-    assert await ledger.checkpoint("d-1", first.claims, a_run(first)) is False
+    assert await ledger.checkpoint("d-1", first.token, a_run(first)) is False
+    assert await ledger.renew([("d-1", first.token)]) == [("d-1", first.token)]
     assert await ledger.settle(settlement(second, State.SUCCEEDED, run=a_run(second))) is True
     record = await listing.get("d-1")
     assert [(one.number, one.worker, one.ending) for one in record.history] == [
@@ -110,57 +143,153 @@ async def test_a_renewed_lease_holds(ledger, redis_url):
     import redis
 
     await ledger.accept(a_delivery("d-1"))
-    record = await claim_one(ledger, lease_ms=200)
+    record = await claim_one(ledger)
+    await lapse(ledger, "d-1")  # nobody has claimed it since
+    lost = await ledger.renew([("d-1", record.token), ("gone", "x")])
+    assert lost == [("gone", "x")]
+    assert (await ledger.redis.zscore(ledger.keys.queue, "d-1")) >= record.due_ms
     with redis.Redis.from_url(redis_url) as client:
-        script = renew_script(client)
-        assert renew(script, ledger.keys, [("d-1", 1), ("gone", 1)], lease_ms=60_000) == [("gone", 1)]
-    assert (await ledger.redis.zscore(ledger.keys.queue, "d-1")) > record.due_ms + 50_000
+        leases = [("d-1", record.token), ("d-1", "other")]
+        assert renew(renew_script(client), ledger.keys, leases, lease_ms=60_000) == leases[1:]
+    assert (await ledger.redis.zscore(ledger.keys.queue, "d-1")) > record.due_ms + 40_000
 
 
-async def test_a_worker_that_lives_although_its_lease_was_lost_takes_the_death_back(
-    ledger, listing, redis_url
-):
-    import redis
+async def test_a_second_claim_that_died_unconfirmed_or_one_that_was_confirmed_is_quarantined(ledger, listing):
+    for name in ("d-1", "d-2"):
+        await ledger.accept(a_delivery(name))
+    first, second = (await claim(ledger)).records
+    await ledger.renew([(first.delivery.id, first.token)])
+    await lapse(ledger, "d-1", "d-2")
+    claims = await claim(ledger)
+    assert [one.delivery.id for one in claims.records] == [second.delivery.id]
+    assert claims.quarantine_due_ms <= claims.now_ms
+    await lapse(ledger, second.delivery.id)
+    assert (await claim(ledger)).records == ()
+    stats = await listing.stats()
+    assert (stats.quarantined, stats.states[State.QUEUED]) == (2, 2)
+    record = await listing.get(first.delivery.id)
+    assert record.quarantined_ms is not None
+    assert record.due_ms == record.quarantined_ms
+    assert {one.delivery.id for one in (await listing.page(Filter(state=State.QUEUED), limit=9)).records} == {
+        "d-1",
+        "d-2",
+    }
 
+
+async def test_a_delivery_that_crashes_three_workers_while_alone_is_failed_and_says_so(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
-    first = await claim_one(ledger, lease_ms=30)
-    assert (await claim_one(ledger, worker="w2")).crashes == 1
-    with redis.Redis.from_url(redis_url) as client:
-        lost = renew(renew_script(client), ledger.keys, [("d-1", first.claims)], lease_ms=1000)
-    assert lost == [("d-1", first.claims)]
+    await quarantine(ledger)
+    waits = []
+    for _ in range(3):
+        await let_quarantine_pass(ledger)
+        await claim_alone(ledger, confirmed=True)
+        await lapse(ledger, "d-1")
+        claims = await claim(ledger)
+        if claims.quarantine_due_ms is not None:
+            waits.append((claims.quarantine_due_ms - claims.now_ms) // 1000)
+    record = await listing.get("d-1")
+    assert waits == [30, 300]
+    assert (record.state, record.crashes) == (State.FAILED, 3)
+    assert record.error == "its worker crashed 3 times while running it alone (last: w1)"
+    assert [one.ending for one in record.history] == [Ending.CRASHED] * 4
+
+
+async def test_a_claim_that_nobody_confirmed_counts_nothing(ledger, listing):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
+    for _ in range(10):
+        await claim_alone(ledger)
+        await lapse(ledger, "d-1")
+        claims = await claim(ledger)
+        assert claims.quarantine_due_ms <= claims.now_ms
     assert (await listing.get("d-1")).crashes == 0
 
 
-async def test_a_delivery_that_kills_three_workers_is_failed_and_says_so(ledger, listing):
+async def test_a_holder_that_lives_gets_its_delivery_back_out_of_the_quarantine(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
+    record = await quarantine(ledger)
+    assert await ledger.renew([("d-1", record.token)]) == []
+    back = await listing.get("d-1")
+    assert (back.state, back.quarantined_ms, back.claims) == (State.RUNNING, None, 1)
+    assert (await ledger.claim_quarantined(worker="w2")).records == ()
+    assert await ledger.settle(settlement(record, State.SUCCEEDED)) is True
+
+
+@pytest.mark.parametrize("how", ["renew", "checkpoint", "settle"])
+async def test_a_holder_that_lives_takes_the_last_crash_back(ledger, listing, how):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
     for _ in range(3):
-        await claim_one(ledger, lease_ms=20)
+        await let_quarantine_pass(ledger)
+        record = await claim_alone(ledger, confirmed=True)
+        await lapse(ledger, "d-1")
+        await claim(ledger)
+    assert (await listing.get("d-1")).state is State.FAILED
+    if how == "renew":
+        assert await ledger.renew([("d-1", record.token)]) == []
+        assert await ledger.renew([("d-1", record.token)]) == []  # twice: an answer got lost
+    elif how == "checkpoint":
+        assert await ledger.checkpoint("d-1", record.token, a_run(record)) is True
+    else:
+        assert await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record))) is True
+        stored = await listing.get("d-1")
+        assert (stored.state, stored.crashes, stored.error) == (State.SUCCEEDED, 0, None)
+        return
+    stored = await listing.get("d-1")
+    assert (stored.state, stored.crashes, stored.error) == (State.RUNNING, 2, None)
 
-    async def failed():
-        assert (await claim(ledger)).records == ()
-        record = await listing.get("d-1")
-        return record.state is State.FAILED and record
 
-    record = await until(failed)
-    assert record.error.startswith("its worker crashed 3 times while running it")
-    assert [one.ending for one in record.history] == [Ending.CRASHED] * 3
-
-
-async def test_two_deliveries_one_death_short_of_failing_are_never_given_to_the_same_worker(ledger):
-    for name in ("d-1", "d-2"):
-        await ledger.accept(a_delivery(name))
+async def test_a_holder_that_lives_takes_its_crash_back_once_although_somebody_else_has_the_delivery(
+    ledger, listing
+):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
+    holders = []
     for _ in range(2):
+        await let_quarantine_pass(ledger)
+        holders.append(await claim_alone(ledger, confirmed=True))
+        await lapse(ledger, "d-1")
+        await claim(ledger)
+    await let_quarantine_pass(ledger)
+    await claim_alone(ledger, worker="w2")
+    lease = ("d-1", holders[0].token)
+    for _ in range(3):
+        assert await ledger.renew([lease]) == [lease]
+        assert (await listing.get("d-1")).crashes == 1
 
-        async def both():
-            records = (await claim(ledger, lease_ms=50)).records
-            return len(records) == 2
 
-        await until(both)
-    suspect = await claim_one(ledger)
-    assert suspect.crashes == 2
-    assert (await claim(ledger, may_take_quarantined=False)).records == ()
-    other = await claim_one(ledger, worker="w2")
-    assert other.delivery.id != suspect.delivery.id
+async def test_a_verdict_falls_with_a_crash_that_was_none(ledger, listing):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
+    holders = []
+    for _ in range(3):
+        await let_quarantine_pass(ledger)
+        holders.append(await claim_alone(ledger, confirmed=True))
+        await lapse(ledger, "d-1")
+        await claim(ledger)
+    await ledger.renew([("d-1", holders[0].token)])
+    stored = await listing.get("d-1")
+    assert (stored.state, stored.crashes) == (State.QUEUED, 2)
+    assert (await claim_alone(ledger)).error is None
+
+
+async def test_hundreds_in_the_quarantine_cost_fresh_work_nothing(ledger, client):
+    """A scan past them, and a wake-up token for what nobody may take, once made a busy loop of it."""
+    await asyncio.gather(*(ledger.accept(a_delivery(f"old-{number}")) for number in range(500)))
+    while records := (await claim(ledger, 100)).records:
+        assert await ledger.renew([(one.delivery.id, one.token) for one in records]) == []
+    await lapse(ledger, *(f"old-{number}" for number in range(500)))
+    while (claims := await claim(ledger, 100)).next_due_ms is not None:
+        assert claims.records == ()
+    assert await client.zcard(ledger.keys.quarantine) == 500
+    await claim_alone(ledger)
+    await client.delete(ledger.keys.wake)
+    await ledger.accept(a_delivery("fresh"))
+    assert [one.delivery.id for one in (await claim(ledger, 10)).records] == ["fresh"]
+    await client.delete(ledger.keys.wake)
+    idle = await claim(ledger, 10)
+    assert idle.next_due_ms > idle.now_ms
+    assert await client.llen(ledger.keys.wake) == 0
 
 
 async def test_a_retry_waits_and_counts(ledger, listing):
@@ -176,13 +305,128 @@ async def test_a_retry_waits_and_counts(ledger, listing):
     assert stored.standings()["bot:greet"].outcome is Outcome.FAILED
 
 
-async def test_handing_back_does_not_count_a_try(ledger, listing):
+async def test_a_release_does_not_count_a_run(ledger, listing):
     await ledger.accept(a_delivery("d-1"))
     record = await claim_one(ledger)
     assert record.runs == 1
     await ledger.settle(settlement(record, State.QUEUED))
     assert (await listing.get("d-1")).runs == 0
     assert (await claim_one(ledger)).runs == 1
+
+
+async def test_what_is_released_from_the_quarantine_goes_back_there(ledger, listing):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
+    record = await claim_alone(ledger, confirmed=True)
+    await ledger.settle(settlement(record, State.QUEUED))
+    stored = await listing.get("d-1")
+    assert (stored.state, stored.alone) == (State.QUEUED, False)
+    assert stored.quarantined_ms is not None
+    assert (await claim(ledger)).records == ()
+    assert (await claim_alone(ledger)).claims == 3
+
+
+async def test_what_leaves_the_quarantine_by_its_outcome_goes_the_ordinary_way(ledger, listing):
+    await ledger.accept(a_delivery("d-1"))
+    await quarantine(ledger)
+    record = await claim_alone(ledger, confirmed=True)
+    await ledger.settle(settlement(record, State.RETRYING))
+    again = await claim_one(ledger)
+    assert (again.alone, again.quarantined_ms, again.crashes) == (False, None, 0)
+
+
+@pytest.mark.parametrize("unconfirmed", [False, True])
+async def test_the_fence_holds_across_a_discard_and_a_second_accept(ledger, listing, unconfirmed):
+    await ledger.accept(a_delivery("d-1"))
+    old = await claim_one(ledger)
+    await ledger.discard(["d-1"])
+    await ledger.accept(a_delivery("d-1"))
+    new = await claim_one(ledger, worker="w2")
+    assert (old.claims, new.claims) == (1, 1)
+    if unconfirmed:
+        await lapse(ledger, "d-1")
+        new = await claim_one(ledger, worker="w2")
+    lease = ("d-1", old.token)
+    assert await ledger.renew([lease]) == [lease]
+    assert await ledger.checkpoint("d-1", old.token, a_run(old)) is False
+    assert await ledger.settle(settlement(old, State.FAILED, error="no")) is False
+    assert (await listing.get("d-1")).state is State.RUNNING
+    assert await ledger.settle(settlement(new, State.SUCCEEDED)) is True
+
+
+async def test_the_fence_holds_across_a_failover_to_a_replica_that_lacked_the_claim(ledger, listing, client):
+    await ledger.accept(a_delivery("d-1"))
+    key = ledger.keys.delivery("d-1")
+    record, queue, states = [await client.dump(one) for one in (key, ledger.keys.queue, ledger.keys.states)]
+    old = await claim_one(ledger)
+    for one, dumped in ((key, record), (ledger.keys.queue, queue), (ledger.keys.states, states)):
+        await client.restore(one, 0, dumped, replace=True)
+    new = await claim_one(ledger, worker="w2")
+    assert (old.claims, new.claims) == (1, 1)
+    assert await ledger.settle(settlement(old, State.FAILED, error="no")) is False
+    assert await ledger.settle(settlement(new, State.SUCCEEDED)) is True
+    assert (await listing.get("d-1")).state is State.SUCCEEDED
+
+
+async def test_a_settle_sent_again_is_answered_from_the_record(ledger):
+    """An answer may get lost for as long as it takes others to claim and settle the delivery."""
+    await ledger.accept(a_delivery("d-1"))
+    first = await claim_one(ledger)
+    written = settlement(first, State.RETRYING, run=a_run(first))
+    assert await ledger.settle(written) is True
+    assert await ledger.settle(written) is True
+    second = await claim_one(ledger, worker="w2")
+    assert await ledger.settle(written) is True
+    await lapse(ledger, "d-1")
+    third = await claim_one(ledger, worker="w3")
+    assert await ledger.settle(written) is True
+    assert await ledger.settle(settlement(second, State.SUCCEEDED)) is False
+    assert await ledger.settle(settlement(third, State.SUCCEEDED)) is True
+    assert await ledger.settle(settlement(second, State.SUCCEEDED)) is False
+    assert await ledger.settle(written) is True
+
+
+@pytest.mark.parametrize("ending", ["settled", "lapsed", "quarantined", "last crash"])
+async def test_a_replay_that_was_answered_running_is_followed_by_a_run(ledger, listing, ending):
+    await ledger.accept(a_delivery("d-1"))
+    if ending == "last crash":
+        await quarantine(ledger)
+        for _ in range(3):
+            await let_quarantine_pass(ledger)
+            record = await claim_alone(ledger, confirmed=True)
+            if _ < 2:
+                await lapse(ledger, "d-1")
+                await claim(ledger)
+    else:
+        record = await claim_one(ledger)
+    assert (
+        await ledger.checkpoint("d-1", record.token, a_run(record, an_attempt("bot:a"))) or ending == "lapsed"
+    )
+    assert await ledger.replay(["d-1"], what="all", now_ms=1) == {"d-1": "running"}
+    assert await ledger.replay(["d-1"], what="failed", now_ms=1) == {"d-1": "running"}
+    if ending == "settled":
+        await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record, an_attempt("bot:a"))))
+        again = await claim_one(ledger)
+    else:
+        await lapse(ledger, "d-1")
+        assert (await claim(ledger)).records == ()
+        again = await claim_alone(ledger)
+    assert (again.runs, again.crashes, again.round_from, again.done_from) == (
+        1,
+        0,
+        record.claims + 1,
+        record.claims + 1,
+    )
+    assert again.succeeded_handlers() == frozenset()
+
+
+async def test_a_replay_of_what_seemed_dead_follows_the_run_of_a_holder_that_comes_back(ledger, listing):
+    await ledger.accept(a_delivery("d-1"))
+    record = await quarantine(ledger)
+    assert await ledger.replay(["d-1"], what="all", now_ms=1) == {"d-1": "queued"}
+    assert await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record, an_attempt("bot:a"))))
+    assert (await listing.get("d-1")).state is State.QUEUED
+    assert (await claim_one(ledger)).succeeded_handlers() == frozenset()
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.IGNORED, State.FAILED])
@@ -266,6 +510,86 @@ async def test_the_tries_that_a_record_keeps_are_bounded(ledger, listing):
     stored = await listing.get("d-1")
     assert len(stored.history) == KEPT_RUNS
     assert stored.history[-1].number == KEPT_RUNS + 6
+
+
+async def test_claims_that_died_leave_nothing_behind_and_forget_no_success(ledger, listing):
+    from hookyard.settings.limits import KEPT_RUNS
+
+    await ledger.accept(a_delivery("d-1"))
+    record = await claim_one(ledger)
+    await ledger.settle(settlement(record, State.RETRYING, run=a_run(record, an_attempt("bot:a"))))
+    await quarantine(ledger)
+    for _ in range(KEPT_RUNS + 20):
+        record = await claim_alone(ledger)
+        await lapse(ledger, "d-1")
+        await claim(ledger)
+    assert record.succeeded_handlers() == {"bot:a"}
+    stored = await listing.get("d-1")
+    assert len(stored.history) == KEPT_RUNS + 1
+    assert stored.history[0].number == 1
+    assert stored.history[1].number == stored.claims - KEPT_RUNS + 1
+
+
+@pytest.mark.parametrize(
+    "member", [b"\xff\xfe", "ä".encode(), b"no-such-job", b"a b", b"line\nbreak", b"", b"x" * 5000]
+)
+async def test_a_queue_member_of_any_bytes_stops_nobody(ledger, listing, client, member):
+    await client.zadd(ledger.keys.queue, {member: 0})
+    await ledger.accept(a_delivery("d-1"))
+    assert (await listing.page(Filter(state=State.QUEUED), limit=9)).records
+    claims = await claim(ledger)
+    assert [one.delivery.id for one in claims.records] == ["d-1"]
+    assert claims.foreign == ()
+    assert await client.zrange(ledger.keys.queue, 0, -1) == [b"d-1"]
+
+
+async def test_arqs_cron_jobs_are_passed_on(ledger, client):
+    await client.enqueue_job("tick", _job_id="cron:tick:1", _queue_name=ledger.keys.queue)
+    assert (await claim(ledger)).foreign == ("cron:tick:1",)
+    await client.zrem(ledger.keys.queue, "cron:tick:1")
+    await client.delete("arq:job:cron:tick:1")
+
+
+async def test_a_claim_that_leaves_due_work_behind_passes_the_wake_up_on(ledger, client):
+    for number in range(3):
+        await ledger.accept(a_delivery(f"d-{number}"))
+    await client.delete(ledger.keys.wake)
+    await claim(ledger, 2)
+    assert await client.llen(ledger.keys.wake) == 1
+    await ledger.wake()
+    assert await client.llen(ledger.keys.wake) == 1
+
+
+async def test_the_clock_of_redis_is_known_after_a_claim(ledger, client, monkeypatch):
+    import time
+
+    await claim(ledger)
+    monkeypatch.setattr(time, "time_ns", lambda: 5)  # this machine's time of day does not count
+    seconds, micros = await client.time()
+    assert abs(ledger.redis_now_ms() - (seconds * 1000 + micros // 1000)) < 1000
+
+
+async def test_claims_settles_and_heartbeats_work_on_a_full_redis(ledger, client, listing):
+    """Otherwise nothing could ever be finished, and nothing finished could make room."""
+    for name in ("d-1", "d-2"):
+        await ledger.accept(a_delivery(name))
+    first = await claim_one(ledger)
+    await quarantine(ledger, "d-2")
+    await ledger.accept(a_delivery("d-3"))
+    await client.config_set("maxmemory", 1)
+    try:
+        third = await claim_one(ledger)
+        alone = await claim_alone(ledger, confirmed=True)
+        assert await ledger.renew([("d-1", first.token)]) == []
+        assert await ledger.checkpoint("d-1", first.token, a_run(first))
+        for record in (first, alone):
+            assert await ledger.settle(settlement(record, State.SUCCEEDED, run=a_run(record)))
+        assert await ledger.settle(settlement(third, State.RETRYING, run=a_run(third)))
+        await ledger.scripts.call("beat", keys=[ledger.keys.workers], args=["w", 45_000])
+        assert await ledger.discard(["d-3"]) == 1
+    finally:
+        await client.config_set("maxmemory", 0)
+    assert (await listing.stats()).states[State.SUCCEEDED] == 2
 
 
 async def test_scripts_are_loaded_again_when_redis_forgot_them(ledger, client):

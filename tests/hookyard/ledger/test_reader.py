@@ -22,7 +22,7 @@ async def filled(ledger):
                 project="group/app" if number < 5 else "group/other",
             )
         )
-    claims = await ledger.claim(worker="w", limit=8, lease_ms=60_000, max_crashes=3)
+    claims = await ledger.claim(worker="w", limit=8)
     for record in claims.records:
         number = int(record.delivery.id[2:])
         failed = number < 3
@@ -37,7 +37,7 @@ async def filled(ledger):
         await ledger.settle(
             Settlement(
                 delivery_id=record.delivery.id,
-                claim=record.claims,
+                token=record.token,
                 state=State.FAILED if failed else State.SUCCEEDED,
                 error="ValueError: Boom" if failed else None,
                 run=Run(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, attempts=(attempt,)),

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from random import randbytes
 
 import pytest
 
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.records import State
-from hookyard.ledger.retention import DAY_MS, Keep, prune
+from hookyard.ledger.retention import DAY_MS, Retention, prune_once
+from hookyard.settings.types import MemoryLimit
 from tests.fakes import a_delivery
 
-KEEP = Keep(succeeded_days=7, succeeded_count=1000, failed_days=90, failed_count=1000)
+KEEP = Retention(
+    succeeded_days=7,
+    succeeded_count=1000,
+    failed_days=90,
+    failed_count=1000,
+    memory=MemoryLimit(share=0.75),
+)
 
 
 @pytest.fixture
 async def finished(ledger):
     """250 succeeded, 250 failed, 20 ignored, and 5 that wait."""
-    await asyncio.gather(*(ledger.accept(a_delivery(f"d-{number}")) for number in range(525)))
+    await asyncio.gather(
+        *(ledger.accept(a_delivery(f"d-{number}", body=randbytes(1000))) for number in range(525))
+    )
     states = [State.SUCCEEDED] * 250 + [State.FAILED] * 250 + [State.IGNORED] * 20
     records: list = []
     while len(records) < len(states):
         limit = min(100, len(states) - len(records))
-        claims = await ledger.claim(worker="w", limit=limit, lease_ms=60_000, max_crashes=3)
+        claims = await ledger.claim(worker="w", limit=limit)
         records += claims.records
     await asyncio.gather(
         *(
             ledger.settle(
-                Settlement(delivery_id=record.delivery.id, claim=record.claims, state=state, error="x")
+                Settlement(delivery_id=record.delivery.id, token=record.token, state=state, error="x")
             )
             for record, state in zip(records, states, strict=True)
         )
@@ -47,10 +58,8 @@ async def finished(ledger):
     ],
 )
 async def test_what_is_left(finished, ledger, listing, client, days_later, keep, left):
-    from dataclasses import replace
-
-    now_ms = finished + int(days_later * DAY_MS) + 1000
-    removed = await prune(client, ledger.keys, replace(KEEP, **keep), now_ms=now_ms)
+    await pass_days(client, ledger, days_later)
+    removed = await prune_all(ledger, replace(KEEP, **keep))
     stats = await listing.stats()
     assert removed == 525 - stats.total
     assert stats.states[State.FAILED] == left.get("failed", 0)
@@ -59,10 +68,81 @@ async def test_what_is_left(finished, ledger, listing, client, days_later, keep,
     assert stats.states[State.QUEUED] == 5
 
 
+async def pass_days(client, ledger, days):
+    """Make everything that finished have finished *days* earlier."""
+    for key in (ledger.keys.done, ledger.keys.failed):
+        members = await client.zrange(key, 0, -1, withscores=True)
+        await client.zadd(key, {member: score - days * DAY_MS - 1000 for member, score in members})
+
+
+async def prune_all(ledger, policy):
+    """Prune until nothing is left to prune; give the number of deliveries."""
+    pruned = 0
+    while batch := await prune_once(ledger, policy):
+        pruned += batch
+    return pruned
+
+
 async def test_no_key_of_a_pruned_delivery_is_left(finished, ledger, client):
-    keep = Keep(succeeded_days=0, succeeded_count=0, failed_days=0, failed_count=0)
-    await prune(client, ledger.keys, keep, now_ms=finished + 1000)
+    await pass_days(client, ledger, 0)
+    await prune_all(ledger, replace(KEEP, succeeded_count=0, failed_count=0))
     waiting = [record async for record in client.scan_iter("hookyard:delivery:*")]
     await ledger.discard([key.decode().rpartition(":")[2] for key in waiting])
     left = {key.decode() for key in await client.keys("*")}
     assert left <= {ledger.keys.states, ledger.keys.wake}
+
+
+async def test_a_workers_clock_has_no_say_in_what_is_pruned(finished, ledger, listing, monkeypatch):
+    """Ninety-one days ahead, a worker would otherwise delete what failed a moment ago."""
+    monkeypatch.setattr("time.time_ns", lambda: (finished + 91 * DAY_MS) * 1_000_000)
+    assert await prune_once(ledger, KEEP) == 0
+    assert (await listing.stats()).total == 525
+
+
+async def test_room_is_made_in_order_and_never_of_what_is_unfinished(finished, ledger, listing, client):
+    """Bodies of succeeded and ignored ones go first, then their records, then the same of failed ones."""
+    used = int((await client.info("memory"))["used_memory"])
+    seen = []
+    for limit in range(used, 0, -20_000):
+        await prune_all(ledger, replace(KEEP, memory=MemoryLimit(size_bytes=limit)))
+        seen.append(await kept(client))
+    assert seen[0] == {"done": (270, 270), "failed": (250, 250), "queued": (5, 5)}
+    assert seen[-1] == {"done": (0, 0), "failed": (0, 0), "queued": (5, 5)}
+    for at in seen:
+        done, failed = at["done"], at["failed"]
+        assert done[1] == 0 or done[0] == 270, "records of succeeded ones go after their bodies"
+        assert failed == (250, 250) or done == (0, 0), "failed ones are touched last"
+        assert failed[1] == 0 or failed[0] == 250
+    assert {(270, 0)} <= {at["done"] for at in seen}, "bodies go before records"
+
+
+async def kept(client):
+    """Give per kind how many records there are, and how many of them have a body."""
+    found = {"done": [0, 0], "failed": [0, 0], "queued": [0, 0]}
+    async for key in client.scan_iter("hookyard:delivery:*"):
+        state = (await client.hget(key, "state")).decode()
+        kind = found["done" if state in {"succeeded", "ignored"} else state]
+        kind[0] += 1
+        kind[1] += await client.hexists(key, "body")
+    return {kind: tuple(counts) for kind, counts in found.items()}
+
+
+async def test_a_delivery_whose_body_made_room_says_so_and_is_not_replayed(finished, ledger, listing):
+    await prune_once(ledger, replace(KEEP, memory=MemoryLimit(size_bytes=1)))
+    # all records of finished ones may be gone by then; what finishes now is new
+    (record,) = (await ledger.claim(worker="w", limit=1)).records
+    await ledger.settle(Settlement(delivery_id=record.delivery.id, token=record.token, state=State.SUCCEEDED))
+    await ledger.scripts.call(
+        "drop_bodies",
+        keys=[ledger.keys.done, ledger.keys.dropped],
+        args=[ledger.keys.deliveries, "done", 100],
+    )
+    stored = await listing.get(record.delivery.id)
+    assert stored.dropped_ms >= stored.finished_ms
+    answers = await ledger.replay([record.delivery.id], what="all", now_ms=1)
+    assert answers == {record.delivery.id: "dropped"}
+    assert (await listing.get(record.delivery.id)).state is State.SUCCEEDED
+
+
+async def test_a_share_of_no_maxmemory_limits_nothing(finished, ledger):
+    assert await prune_once(ledger, replace(KEEP, memory=MemoryLimit(share=0.01))) == 0

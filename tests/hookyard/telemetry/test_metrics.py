@@ -100,7 +100,8 @@ async def test_the_ledger_tells_what_waits_in_which_state_and_for_how_long(ledge
     await ledger.accept(a_delivery("d-old", received_ms=a_delivery().received_ms - 60_000))
     await ledger.accept(a_delivery("d-new"))
     await ledger.accept(a_delivery("d-run", received_ms=a_delivery().received_ms - 90_000))
-    await ledger.claim(worker="w", limit=1, max_crashes=3, lease_ms=1)  # its lease is over at once
+    await ledger.claim(worker="w", limit=1)
+    await ledger.redis.zincrby(ledger.keys.queue, -10_000, "d-run")  # its lease is over
     found = await reading.scrape_anew()
     assert found["hookyard_ledger_answers",] == 1
     assert found["hookyard_ledger_deliveries", "queued"] == 2
