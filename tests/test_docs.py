@@ -248,6 +248,24 @@ def links(path):
     return re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
 
 
+def test_documents_name_no_file_that_does_not_exist():
+    tops = "hookyard|ingress|worker|handlers|pytest_hookyard|emulator|tests|bench|deploy|docs|examples"
+    for path in (*DOCS.rglob("*.md"), *(ROOT / name for name in PAGES)):
+        for name in re.findall(rf"`((?:{tops})/[\w/.*-]*)`", path.read_text(encoding="utf-8")):
+            made = name.startswith("bench/results/")
+            assert made or any(ROOT.glob(name.rstrip("/"))) or any(ROOT.glob(f"{name}.py")), (path, name)
+
+
+def test_the_architecture_lists_every_package():
+    text = (
+        (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("\n## Packages\n")[1].split("\n## ")[0]
+    )
+    listed = set(re.findall(r"^\| `([\w/]+)/` \|", text, re.MULTILINE))
+    inside = {f"hookyard/{path.parent.name}" for path in (ROOT / "hookyard").glob("*/__init__.py")}
+    outside = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
+    assert listed == inside | outside | {"emulator"}
+
+
 @pytest.mark.parametrize(
     "name", [*PAGES, *(path.relative_to(ROOT).as_posix() for path in sorted(DOCS.rglob("*.md")))]
 )
