@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cli_reference
 import repository_pages
+from pygments.lexers import TextLexer
 
 project = author = "Hookyard"
 extensions = ["myst_parser"]
@@ -26,6 +27,7 @@ html_show_copyright = html_show_sphinx = html_copy_source = False
 
 def setup(app: Any) -> dict[str, bool]:
     """Fill in what pages take from the code and from the repository's other documents."""
+    app.add_lexer("way", TextLexer)  # the list in ARCHITECTURE.md that a test compares with a traced run
     app.connect("source-read", cli_reference.fill_in)
     app.connect("source-read", repository_pages.fill_in)
     return {"parallel_read_safe": True}
