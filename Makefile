@@ -1,4 +1,4 @@
-# Everything that is done to this checkout, by name. Needs python3 (3.11 or later) and make, no compiler.
+# Every task of this checkout, by name. Needs Python 3.11 or later and make, no compiler.
 # Works with GNU make 3.81 as well, which macOS still ships.
 
 .DEFAULT_GOAL := help
@@ -22,9 +22,9 @@ LOCKED      = $(PIP_INSTALL) --require-hashes --only-binary :all:
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-install: $(VENV)/run.stamp  ## make .venv with the locked packages and the hookyard command
+install: $(VENV)/run.stamp  ## create .venv with the locked packages and the hookyard command
 
-up: install  ## run all of Hookyard on this machine, with its own Redis and a stand-in for GitLab
+up: install  ## run all of Hookyard on this machine, with a Redis and an emulated GitLab
 	@$(BIN)/hookyard up
 
 # In parallel and in random order; ARGS="-n 0 --randomly-seed=…" runs them one by one, in the order of an earlier run.
@@ -43,7 +43,7 @@ coverage: $(VENV)/dev.stamp  ## run the tests and show which lines and branches 
 	$(say) "line by line: build/coverage/index.html"
 
 DELIVERIES ?= 2000
-chaos: $(VENV)/dev.stamp  ## break things at random while deliveries flow (DELIVERIES=20000 SEED=1)
+chaos: $(VENV)/dev.stamp  ## inject random faults while deliveries flow (DELIVERIES=20000 SEED=1)
 	@$(BIN)/python -m tests.chaos --deliveries $(DELIVERIES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 compose-test: $(VENV)/dev.stamp  ## run docker-compose.yml for real under podman and break things (ARGS="--keep")
@@ -52,7 +52,7 @@ compose-test: $(VENV)/dev.stamp  ## run docker-compose.yml for real under podman
 bench: $(VENV)/bench.stamp  ## measure side by side with the alternatives (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
 
-# A warning is an error, such as a link to a page or heading that does not exist. Nothing is asked of the network.
+# Every warning is an error, such as a link to a page or heading that does not exist. Works offline.
 docs: $(VENV)/docs.stamp  ## build the manual as a website in build/docs, with its links checked
 	$(say) "documentation: build/docs/index.html"
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
@@ -60,7 +60,7 @@ docs: $(VENV)/docs.stamp  ## build the manual as a website in build/docs, with i
 # From the fastest to the slowest, so that a slip shows in seconds.
 check: format-check lint types rules docs test  ## all that a change must pass: format, lint, types, rules, docs, tests
 
-format: $(VENV)/dev.stamp  ## put the code into its format, and mend what lint can mend by itself
+format: $(VENV)/dev.stamp  ## format the code, and fix what lint can fix by itself
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
@@ -77,12 +77,12 @@ types: $(VENV)/dev.stamp $(VENV)/types.stamp  ## mypy, strict; on the examples p
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/basedpyright
 
-rules: $(VENV)/dev.stamp  ## who may import whom, which rooms are pure, and the other rules of the house
-	$(say) "rules of the house"
+rules: $(VENV)/dev.stamp  ## who may import whom, which modules are pure, and other rules
+	$(say) "rules"
 	@$(BIN)/python -m pytest --quiet tests/test_rules.py
 
-# Versions and hashes for every Python and platform at once, and no addresses: whoever installs decides
-# where from. Nothing younger than a week, since a hijacked release is mostly found within days.
+# Versions and hashes for every Python and platform at once, and no addresses: the machine's configuration
+# says where to install from. Nothing younger than a week: hijacked releases are usually found within days.
 # To take newer versions of everything: make lock UPGRADE=--upgrade
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --only-binary :all: --exclude-newer 7days \

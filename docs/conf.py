@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cli_reference
 import repository_pages
-from pygments.lexers import TextLexer
+from pygments.lexers import TextLexer  # type: ignore[import-untyped]  # only handed on
 
 project = author = "Hookyard"
 extensions = ["myst_parser"]

@@ -2,8 +2,8 @@
 """The repository's other documents as pages of the site, and links to them.
 
 `<!-- include bench/README.md as Benchmarks -->` in a page is replaced by that file, under that title. A
-relative link that leads out of docs/ is right in a clone and becomes a link to the page that includes its
-target; to a file that no page includes it stays as it is, and Sphinx reports it.
+relative link that leads out of docs/ is right in a clone. On the site it leads to the page that includes its
+target; where no page does, as with source code, its text remains. Sphinx reports a target that is missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 DOCS: Final = Path(__file__).resolve().parent
 ROOT: Final = DOCS.parent
 INCLUDE: Final = re.compile(r"<!-- include (\S+)(?: as (.+))? -->")
-LINK: Final = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def fill_in(_app: Any, page: str, source: list[str]) -> None:
@@ -43,9 +43,11 @@ def _with_links(text: str, folder: Path) -> str:
     pages = included_in()
 
     def rewrite(link: re.Match[str]) -> str:
-        target, anchor = (folder / link[1]).resolve(), link[2] or ""
+        shown, target, anchor = link[1], (folder / link[2]).resolve(), link[3] or ""
         if target.is_relative_to(DOCS):
-            return f"](/{target.relative_to(DOCS).as_posix()}{anchor})"
-        return f"]({pages.get(target, link[1])}{anchor})"
+            return f"[{shown}](/{target.relative_to(DOCS).as_posix()}{anchor})"
+        if target in pages:
+            return f"[{shown}]({pages[target]}{anchor})"
+        return shown if target.exists() else link[0]
 
     return LINK.sub(rewrite, text)

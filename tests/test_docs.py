@@ -29,7 +29,8 @@ DOCS = ROOT / "docs"
 METRICS = DOCS / "reference" / "metrics.md"
 RUNBOOK = DOCS / "guides" / "operate.md"
 ALERTS = ROOT / "deploy" / "alerts.yml"
-PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES += ["bench/README.md", "emulator/README.md"]
 PAGES += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "examples").rglob("*.md"))]
 
 
