@@ -140,6 +140,32 @@ CLOCKS = {"now", "utcnow", "today"}  # methods of datetime and date
 # The environment is read into Settings once; besides that, only where a child process is given one.
 READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/launch.py"]
 
+# Where an exception of any class may end, and why. Elsewhere all are raised again but those of a lost Redis.
+BROAD_EXCEPTS = {
+    "hookyard/host/invoke.py": "a handler may raise anything, and that is its outcome",
+    "hookyard/host/routing.py": "a bot may raise anything when it is imported; the error names it",
+    "hookyard/redis/batching.py": "hands it to all callers whose items were in the batch",
+    "hookyard/redis/scripts.py": "hands it to the caller that waits for the script",
+    "ingress/acceptor.py": "draining the spool goes on for as long as the ingress lives",
+    "ingress/short_way.py": "hands it to uvicorn, which logs it and answers 500",
+    "worker/arq_worker.py": "arq would take the delivery out of the queue",
+    "worker/dispatch.py": "an event that cannot be rebuilt fails its delivery, not the worker",
+    "worker/lease_keeper.py": "the other leases are renewed, and these once more",
+    "worker/wake_up.py": "waiting for deliveries goes on for as long as the worker lives",
+}
+
+# Names of modules that packages share, since each means the same: another thing needs another name.
+SHARED_NAMES = {
+    "app": "puts the process together",
+    "client": "the client of the server that the package is about",
+    "command": "the command that the package is about",
+    "diagnostics": "what `check` asks a process of this package",
+    "errors": "what the package raises, and of which kind an error is",
+    "logs": "log records: how they are written, or read by a test",
+    "metrics": "what the package counts",
+    "running": "what runs now",
+}
+
 MAX_LINES = 400
 
 # Names of hosts and folders that belong to one machine or one index. Recorded traffic is as GitLab sent it.
@@ -240,6 +266,44 @@ def environment_reads(source: str) -> list[str]:
     ]
 
 
+def broad_excepts(source: str) -> list[str]:
+    """Where an exception of any class ends instead of reaching the caller."""
+    faults = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ExceptHandler(type=kind, body=[first, *rest]) if (
+                kind is None or _names(kind) & ANY_ERROR
+            ):
+                last = rest[-1] if rest else first
+                if not (_raises_again(last) or _lets_only_a_lost_redis_end(first)):
+                    faults.append(f"line {node.lineno}")
+            case ast.Call(func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"), args=kinds):
+                if any(_names(kind) & ANY_ERROR for kind in kinds):
+                    faults.append(f"line {node.lineno}")
+    return faults
+
+
+ANY_ERROR = {"Exception", "BaseException"}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {found.id for found in ast.walk(node) if isinstance(found, ast.Name)}
+
+
+def _raises_again(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Raise) and statement.exc is None
+
+
+def _lets_only_a_lost_redis_end(statement: ast.stmt) -> bool:
+    """Whether it reads ``if not is_redis_away(exc): raise``."""
+    match statement:
+        case ast.If(
+            test=ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=ast.Name(id="is_redis_away"))), body=[only]
+        ):
+            return _raises_again(only)
+    return False
+
+
 def unsafe_readers(source: str) -> list[str]:
     """Imports of modules that run what they read."""
     return sorted({name.split(".")[0] for name in _imports(source)} & {"pickle", "marshal", "shelve", "dill"})
@@ -324,6 +388,22 @@ def test_only_the_settings_read_the_environment() -> None:
     allowed = {path for pattern in READ_ENVIRONMENT for path in ROOT.glob(pattern)}
     wrong = _faults([path for path in _files(".py") if path not in allowed], environment_reads)
     assert not wrong
+
+
+def test_any_exception_ends_only_where_the_list_says() -> None:
+    found = _faults(_files(".py"), broad_excepts)
+    assert found.keys() == BROAD_EXCEPTS.keys()
+
+
+def test_modules_of_one_name_mean_one_thing() -> None:
+    """The emulator's packages each have a module for the same resource, and GitLab's name for it."""
+    names = [
+        module.rpartition(".")[2]
+        for module in MODULES
+        if module not in IS_PACKAGE and not module.startswith("gitlab_emulator.")
+    ]
+    shared = {name for name in names if names.count(name) > 1} - {"__main__"}
+    assert shared == SHARED_NAMES.keys()
 
 
 def test_no_module_is_longer_than_one_can_hold_in_mind() -> None:
@@ -422,6 +502,11 @@ BAD = [
     (impurities, "open('x')"),
     (environment_reads, "import os\nos.environ['X']"),
     (environment_reads, "from os import getenv"),
+    (broad_excepts, "try: f()\nexcept: pass"),
+    (broad_excepts, "try: f()\nexcept Exception as exc:\n    log(exc)"),
+    (broad_excepts, "try: f()\nexcept (OSError, BaseException):\n    if g(): raise"),
+    (broad_excepts, "try: f()\nexcept Exception as exc:\n    raise Other from exc"),
+    (broad_excepts, "with contextlib.suppress(Exception): f()"),
     (unsafe_readers, "import pickle"),
     (searches_in_lua, "local all = redis.call('keys', '*')"),
     (searches_in_lua, 'redis.pcall("SCAN", 0)'),
