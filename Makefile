@@ -86,7 +86,7 @@ rules: $(VENV)/dev.stamp  ## who may import whom, which modules are pure, and ot
 # To take newer versions of everything: make lock UPGRADE=--upgrade
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --only-binary :all: --exclude-newer 7days \
-	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+	--no-emit-index-url --no-annotate --no-strip-extras --custom-compile-command 'make lock' $(UPGRADE)
 
 lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(say) "uv, which writes the locks"

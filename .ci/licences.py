@@ -31,7 +31,8 @@ def licence_of(package: str) -> str:
 
 def main() -> int:
     """Print one line for each package. Gives the exit code."""
-    locked = re.findall(r"^([\w.-]+)==(\S+)", Path(sys.argv[1]).read_text(encoding="utf-8"), re.MULTILINE)
+    lock = Path(sys.argv[1]).read_text(encoding="utf-8")
+    locked = re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", lock, re.MULTILINE)
     unknown = 0
     for package, version in locked:
         try:

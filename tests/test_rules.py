@@ -147,7 +147,6 @@ BROAD_EXCEPTS = {
     "hookyard/redis/batching.py": "hands it to all callers whose items were in the batch",
     "hookyard/redis/scripts.py": "hands it to the caller that waits for the script",
     "ingress/acceptor.py": "draining the spool goes on for as long as the ingress lives",
-    "ingress/short_way.py": "hands it to uvicorn, which logs it and answers 500",
     "worker/arq_worker.py": "arq would take the delivery out of the queue",
     "worker/dispatch.py": "an event that cannot be rebuilt fails its delivery, not the worker",
     "worker/lease_keeper.py": "the other leases are renewed, and these once more",
@@ -453,7 +452,9 @@ def _locked(name: str) -> dict[str, str]:
     assert not re.search(r"://|^\s*-(?!-hash=)", text, re.MULTILINE), (
         f"{name} holds more than versions and hashes"
     )
-    pins = re.findall(r"^([\w.-]+)==(\S+)(.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+)?", text, re.MULTILINE)
+    pins = re.findall(
+        r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)(.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+)?", text, re.MULTILINE
+    )
     assert not [package for package, _, hashes in pins if not hashes]
     return {package: version for package, version, _ in pins}
 

@@ -118,7 +118,7 @@ def environment(wheels, tmp_path_factory):
     run(sys.executable, "-m", "venv", place / "venv")
     lock = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
     (place / "versions.txt").write_text(
-        "\n".join(re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==[^\\\n]+", lock, re.MULTILINE)), encoding="utf-8"
+        "\n".join(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==[^\\\n]+", lock, re.MULTILINE)), encoding="utf-8"
     )
     run(
         *(
