@@ -8,6 +8,7 @@ ends, so it need not be looked at again.
 from __future__ import annotations
 
 import gc
+import signal
 from typing import Final
 
 _THRESHOLDS: Final = (10_000, 20, 50)
@@ -19,3 +20,9 @@ def freeze_startup_objects() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+def drain_on_hangup() -> None:
+    """Handle SIGHUP, which a closed terminal sends, like SIGTERM; ``nohup`` still has it ignored."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))

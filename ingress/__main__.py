@@ -1,4 +1,4 @@
-"""Run one ingress process in the foreground, as ``hookyard ingress`` does."""
+"""Run one ingress process in the foreground; ``hookyard ingress`` starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 
 from hookyard.settings.settings import load_or_exit
-from hookyard.startup import freeze_startup_objects
+from hookyard.startup import drain_on_hangup, freeze_startup_objects
 from hookyard.telemetry import logs
 from ingress.app import create_app
 from ingress.startup_checks import start_faults
@@ -64,7 +64,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT, answer the requests in flight, and return the exit code."""
+    """Serve until SIGTERM, SIGINT or SIGHUP, answer the requests in flight, and return the exit code."""
     settings = load_or_exit(start_faults)
     try:
         listening = listen(settings.host, settings.port)
@@ -91,6 +91,7 @@ def main() -> int:
     stopping.append(server)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_zero)
+    drain_on_hangup()
     freeze_startup_objects()
     server.run(sockets=[listening])
     return 0 if server.started else 1

@@ -34,7 +34,11 @@ class Processes:
 
     def __init__(self, directory: Path, **environment: str) -> None:
         self.directory = directory
-        self.environment = {"HOOKYARD_ALLOW_UNAUTHENTICATED": "true", **environment}
+        self.environment = {
+            "HOOKYARD_ALLOW_UNAUTHENTICATED": "true",
+            "HOOKYARD_HANDLERS": "handlers:router",
+            **environment,
+        }
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, *arguments: str, name: str = "process", **environment: str) -> subprocess.Popen[bytes]:

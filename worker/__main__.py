@@ -1,8 +1,7 @@
-"""Runs one worker process in the foreground: what ``hookyard worker`` starts."""
+"""Run one worker process in the foreground; ``hookyard worker`` starts it."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
@@ -12,8 +11,8 @@ import uvloop
 
 from hookyard.host.invoke import log_context
 from hookyard.host.routing import load_router_or_exit
-from hookyard.settings.settings import load_or_exit
-from hookyard.startup import freeze_startup_objects
+from hookyard.settings.settings import load_or_exit, worker_faults
+from hookyard.startup import drain_on_hangup, freeze_startup_objects
 from hookyard.telemetry import logs
 from worker.app import serve
 
@@ -22,17 +21,15 @@ _RECURSION_LIMIT = 5_000
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; running handlers may finish first. Gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("--burst", action="store_true", help="end when the queue is empty")
-    burst = parser.parse_args().burst
-    settings = load_or_exit()
+    """Run until SIGTERM, SIGINT or SIGHUP, let running handlers finish, and return the exit code."""
+    settings = load_or_exit(worker_faults)
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     router = load_router_or_exit(settings.handlers)
+    drain_on_hangup()
     sys.setrecursionlimit(_RECURSION_LIMIT)
     freeze_startup_objects()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, router, burst=burst))
+        runner.run(serve(settings, router, burst=settings.burst))
     if any(thread.name.startswith("handler") for thread in threading.enumerate()):
         # a plain `def` handler outlived the drain; Python would wait for it for ever
         logs.get_logger("worker").warning("handler thread still running at exit, abandoned")

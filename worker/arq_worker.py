@@ -27,7 +27,7 @@ from hookyard.redis import arq_serializer
 from hookyard.redis.client import close
 from hookyard.redis.errors import is_redis_away
 from hookyard.redis.urls import parse_sentinel_url
-from hookyard.settings.settings import Settings, load_or_exit
+from hookyard.settings.settings import Settings, load_or_exit, worker_faults
 from hookyard.telemetry import logs
 from hookyard.telemetry.redis_outage import Outage
 from worker.app import Parts, make_parts, worker_name
@@ -149,4 +149,4 @@ def __getattr__(name: str) -> dict[str, Any]:
     """Read the settings when arq's command asks for ``WorkerSettings`` (PEP 562), not for every import."""
     if name != "WorkerSettings":
         raise AttributeError(name)
-    return worker_settings(load_or_exit())
+    return worker_settings(load_or_exit(worker_faults))

@@ -1,4 +1,4 @@
-"""Limits that a setting must stay below and that the code which keeps to them shares."""
+"""Limits that settings share with the code that enforces them."""
 
 from __future__ import annotations
 

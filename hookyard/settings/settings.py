@@ -1,7 +1,8 @@
-"""Every setting there is: its environment variable, its default, what it must satisfy.
+"""All settings: their environment variables, defaults and constraints.
 
-Rule: the only place that reads the environment for settings. All faults are named at once. README
-has one table of them all; a test holds the two together. Secrets may come from files instead.
+Rule: settings are read from the environment here and nowhere else, and every fault is reported at once.
+The documentation has one table of them all, which a test compares with this class. Secrets may come from
+files instead.
 """
 
 from __future__ import annotations
@@ -20,10 +21,19 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hookyard.redis.urls import check_url, masked, with_password
-from hookyard.settings.consistency import misfits
+from hookyard.settings.consistency import inconsistencies
 from hookyard.settings.limits import KEPT_RUNS
-from hookyard.settings.secret_files import SecretFiles, Unusable, is_example
-from hookyard.settings.types import DEFAULT_PORT, KeepMemory, MemoryLimit, MetricsPort, Port, Secrets, Word
+from hookyard.settings.secret_files import SecretFiles, UnusableSecret, is_placeholder
+from hookyard.settings.types import (
+    DEFAULT_PORT,
+    Directory,
+    KeepMemory,
+    LowerCase,
+    MemoryLimit,
+    MetricsPort,
+    Port,
+    Secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,74 +55,77 @@ _KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVIC
 
 
 class SettingsError(Exception):
-    """Some settings cannot be used. ``faults`` names each, with what to do; no secret is in it."""
+    """Settings that cannot be used; ``faults`` says of each what to do, without secrets."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(["These settings cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def _named(*names: str, **options: Any) -> Any:
+def _setting(*names: str, **options: Any) -> Any:
     return Field(validation_alias=AliasChoices(*names), **options)
 
 
 class Settings(BaseSettings):
-    """The settings of all processes; each reads what it needs. Build it with :func:`load`."""
+    """The settings of all processes, made by :func:`load`; each process uses those that it needs."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     # Redis
-    redis_url: str = _named("REDIS_URL", default="redis://127.0.0.1:6379/0", repr=False)
-    redis_password: SecretStr | None = _named("REDIS_PASSWORD", default=None)
-    prefix: str = _named("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    redis_timeout_s: float = _named("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
-    min_replicas: int = _named("HOOKYARD_MIN_REPLICAS", default=0, ge=0)
+    redis_url: str = _setting("REDIS_URL", default="redis://127.0.0.1:6379/0", repr=False)
+    redis_password: SecretStr | None = _setting("REDIS_PASSWORD", default=None)
+    prefix: str = _setting("HOOKYARD_PREFIX", default="hookyard", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    redis_timeout_s: float = _setting("HOOKYARD_REDIS_TIMEOUT_S", default=1.0, gt=0, le=5)
+    min_replicas: int = _setting("HOOKYARD_MIN_REPLICAS", default=0, ge=0)
 
-    # Who may send
-    secret_tokens: Secrets = _named("GL_SECRET", default=())
-    signing_tokens: Secrets = _named("GL_SIGNING_TOKEN", default=())
-    signature_tolerance_s: int = _named("HOOKYARD_SIGNATURE_TOLERANCE_S", default=300, ge=1)
-    allow_unauthenticated: bool = _named("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
+    # Authentication of webhooks
+    secret_tokens: Secrets = _setting("GL_SECRET", default=())
+    signing_tokens: Secrets = _setting("GL_SIGNING_TOKEN", default=())
+    signature_tolerance_s: int = _setting("HOOKYARD_SIGNATURE_TOLERANCE_S", default=300, ge=1)
+    allow_unauthenticated: bool = _setting("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
 
     # GitLab's REST API
-    gitlab_url: str = _named("GL_URL", default="https://gitlab.com")
-    access_token: SecretStr | None = _named("GL_ACCESS_TOKEN", default=None)
-    requester: str = _named("HOOKYARD_REQUESTER", default="hookyard", min_length=1)
-    gitlab_timeout_s: float = _named("HOOKYARD_GITLAB_TIMEOUT_S", default=30.0, gt=0, le=_DAY_S)
-    gitlab_connections: int = _named("HOOKYARD_GITLAB_CONNECTIONS", default=50, ge=1)
-    gitlab_wait_s: float = _named("HOOKYARD_GITLAB_WAIT_S", default=5.0, ge=0, le=_DAY_S)
+    gitlab_url: str = _setting("GL_URL", default="https://gitlab.com")
+    access_token: SecretStr | None = _setting("GL_ACCESS_TOKEN", default=None)
+    requester: str = _setting("HOOKYARD_REQUESTER", default="hookyard", min_length=1)
+    gitlab_timeout_s: float = _setting("HOOKYARD_GITLAB_TIMEOUT_S", default=30.0, gt=0, le=_DAY_S)
+    gitlab_connections: int = _setting("HOOKYARD_GITLAB_CONNECTIONS", default=50, ge=1)
+    gitlab_wait_s: float = _setting("HOOKYARD_GITLAB_WAIT_S", default=5.0, ge=0, le=_DAY_S)
 
     # Ingress
-    host: str = _named("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
-    port: Port = _named("HOOKYARD_PORT", default=DEFAULT_PORT, ge=0, le=65535)
-    spool_dir: Path | None = _named("HOOKYARD_SPOOL_DIR", default=None)
-    spool_max_bytes: int = _named("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
-    max_held_bytes: int = _named("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
-    shutdown_delay_s: float = _named("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0, le=_HOUR_S)
-    max_body_bytes: int = _named("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
+    host: str = _setting("HOOKYARD_HOST", default="127.0.0.1", min_length=1)
+    port: Port = _setting("HOOKYARD_PORT", default=DEFAULT_PORT, ge=0, le=65535)
+    spool_dir: Directory | None = _setting("HOOKYARD_SPOOL_DIR", default=None)
+    spool_max_bytes: int = _setting("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
+    max_held_bytes: int = _setting("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
+    shutdown_delay_s: float = _setting("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0, le=_HOUR_S)
+    max_body_bytes: int = _setting("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
 
     # Worker
-    handlers: str = _named("HOOKYARD_HANDLERS", default="handlers:router")
-    slots: int = _named("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
-    lease_s: float = _named("HOOKYARD_LEASE_S", default=10.0, ge=1, le=_HOUR_S)
-    max_attempts: int = _named("HOOKYARD_MAX_ATTEMPTS", default=8, ge=1, lt=KEPT_RUNS)
-    backoff_s: float = _named("HOOKYARD_BACKOFF_S", default=5.0, gt=0, le=_MONTH_S)
-    max_backoff_s: float = _named("HOOKYARD_MAX_BACKOFF_S", default=10_800.0, gt=0, le=_MONTH_S)
-    handler_timeout_s: float = _named("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0, le=_DAY_S)
-    drain_s: float = _named("HOOKYARD_DRAIN_S", default=30.0, ge=0, le=_DAY_S)
-    max_crashes: int = _named("HOOKYARD_MAX_CRASHES", default=3, ge=1)
+    handlers: str = _setting("HOOKYARD_HANDLERS", default="")
+    burst: bool = _setting("HOOKYARD_BURST", default=False)
+    slots: int = _setting("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
+    lease_s: float = _setting("HOOKYARD_LEASE_S", default=10.0, ge=1, le=_HOUR_S)
+    max_attempts: int = _setting("HOOKYARD_MAX_ATTEMPTS", default=8, ge=1, lt=KEPT_RUNS)
+    backoff_s: float = _setting("HOOKYARD_BACKOFF_S", default=5.0, gt=0, le=_MONTH_S)
+    max_backoff_s: float = _setting("HOOKYARD_MAX_BACKOFF_S", default=10_800.0, gt=0, le=_MONTH_S)
+    handler_timeout_s: float = _setting("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0, le=_DAY_S)
+    drain_s: float = _setting("HOOKYARD_DRAIN_S", default=30.0, ge=0, le=_DAY_S)
+    max_crashes: int = _setting("HOOKYARD_MAX_CRASHES", default=3, ge=1)
 
-    # What is kept of finished deliveries
-    keep_succeeded_days: float = _named("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0, le=_CENTURY_DAYS)
-    keep_succeeded_count: int = _named("HOOKYARD_KEEP_SUCCEEDED_COUNT", default=1_000_000, ge=0)
-    keep_failed_days: float = _named("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0, le=_CENTURY_DAYS)
-    keep_failed_count: int = _named("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
-    keep_memory: KeepMemory = _named("HOOKYARD_KEEP_MEMORY", default=MemoryLimit(share=0.75))
+    # Retention of finished deliveries
+    keep_succeeded_days: float = _setting("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0, le=_CENTURY_DAYS)
+    keep_succeeded_count: int = _setting("HOOKYARD_KEEP_SUCCEEDED_COUNT", default=1_000_000, ge=0)
+    keep_failed_days: float = _setting("HOOKYARD_KEEP_FAILED_DAYS", default=90.0, ge=0, le=_CENTURY_DAYS)
+    keep_failed_count: int = _setting("HOOKYARD_KEEP_FAILED_COUNT", default=100_000, ge=0)
+    keep_memory: KeepMemory = _setting("HOOKYARD_KEEP_MEMORY", default=MemoryLimit(share=0.75))
 
-    # Logs, and a worker's own /metrics and /health (0: none)
-    log_level: Word = _named("HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$")
-    log_format: Word = _named("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
-    metrics_port: MetricsPort = _named("HOOKYARD_METRICS_PORT", default=0, ge=0, le=65535)
+    # Logs, and the worker's /metrics and /health (port 0: none)
+    log_level: LowerCase = _setting(
+        "HOOKYARD_LOG_LEVEL", default="info", pattern="^(debug|info|warning|error)$"
+    )
+    log_format: LowerCase = _setting("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
+    metrics_port: MetricsPort = _setting("HOOKYARD_METRICS_PORT", default=0, ge=0, le=65535)
 
     @classmethod
     def settings_customise_sources(
@@ -123,7 +136,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - this signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say where settings come from: what is given, the secrets' files, the environment."""
+        """Return the sources, the strongest first: arguments, files of secrets, the environment."""
         files = SecretFiles(settings_cls, variables=_HOLD_SECRETS, environment=os.environ)
         return init_settings, files, env_settings
 
@@ -131,49 +144,48 @@ class Settings(BaseSettings):
         "redis_url", "redis_password", "secret_tokens", "signing_tokens", "access_token", mode="before"
     )
     @classmethod
-    def _secret_is_a_real_one(cls, value: object) -> object:
-        if isinstance(value, Unusable):
+    def _check_secret(cls, value: object) -> object:
+        if isinstance(value, UnusableSecret):
             raise ValueError(value.why)  # noqa: TRY004 - pydantic wants this one
-        if isinstance(value, str) and is_example(value):
-            raise ValueError("this is an example's value; put the real one in its place")
+        if isinstance(value, str) and is_placeholder(value):
+            raise ValueError("this is a placeholder from an example; set the real value")
         return value
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_url_is_readable(cls, url: str) -> str:
+    def _check_redis_url(cls, url: str) -> str:
         check_url(url)
         return url
 
     @field_validator("gitlab_url")
     @classmethod
-    def _gitlab_url_is_http(cls, url: str) -> str:
+    def _check_gitlab_url(cls, url: str) -> str:
         try:
             parts = urlsplit(url)
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = "it must be the address of a GitLab, such as https://gitlab.example.com"
-            raise ValueError(message)
+            raise ValueError("it must be the address of a GitLab, such as https://gitlab.example.com")
         return url.rstrip("/")
 
     @field_validator("handlers")
     @classmethod
-    def _handlers_is_an_import_string(cls, text: str) -> str:
+    def _check_handlers(cls, text: str) -> str:
         module, colon, name = text.partition(":")
-        if not (colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))):
-            message = f"{text!r} is not module:router, such as mybot.handlers:router"
-            raise ValueError(message)
+        if text and not (
+            colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+        ):
+            raise ValueError("it must name a module and its router, such as mybot.handlers:router")
         return text
 
     @field_validator("signing_tokens")
     @classmethod
-    def _signing_tokens_are_keys(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _check_signing_tokens(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for position, token in enumerate(tokens, 1):
             try:
                 decode_signing_token(token.get_secret_value())
             except ValueError as exc:
-                message = f"token {position} {exc}"
-                raise ValueError(message) from None
+                raise ValueError(f"token {position} {exc}") from None
         return tokens
 
     @property
@@ -194,28 +206,25 @@ def decode_signing_token(token: str) -> bytes:
     """
     prefix, _, encoded = token.partition("_")
     if prefix != "whsec":
-        message = "does not begin with whsec_"
-        raise ValueError(message)
+        raise ValueError("does not begin with whsec_")
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        message = "is not base64 after whsec_"
-        raise ValueError(message) from None
+        raise ValueError("is not base64 after whsec_") from None
     if len(key) != SIGNING_KEY_BYTES:
-        message = f"holds {len(key)} bytes instead of {SIGNING_KEY_BYTES}"
-        raise ValueError(message)
+        raise ValueError(f"holds {len(key)} bytes instead of {SIGNING_KEY_BYTES}")
     return key
 
 
 def variable(field: str) -> str:
     """Return the environment variable of a field of :class:`Settings`."""
     alias = Settings.model_fields[field].validation_alias
-    assert isinstance(alias, AliasChoices)  # noqa: S101 - every field is made by _named
+    assert isinstance(alias, AliasChoices)  # noqa: S101 - every field is made by _setting
     return str(alias.choices[0])
 
 
 def load(**given: object) -> Settings:
-    """Read the settings from the environment; *given* ones, by environment variable, win over it.
+    """Return the settings from the environment; *given* ones, by environment variable, win over it.
 
     :raises SettingsError: naming every fault at once.
     """
@@ -223,16 +232,16 @@ def load(**given: object) -> Settings:
 
 
 def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> Settings:
-    settings, named = _read(given)
-    unfit = misfits(
+    settings, faulty = _read(given)
+    further = inconsistencies(
         lease_s=settings.lease_s,
         redis_timeout_s=settings.redis_timeout_s,
         redis_url=settings.redis_url if "redis_url" in settings.model_fields_set else None,
         has_redis_password=settings.redis_password is not None,
     )
-    further = [*unfit, *check(settings)]
-    # what follows from a fault that is named already is no second one
-    faults = [*named.values(), *(fault for fault in further if not any(name in fault for name in named))]
+    further += check(settings)
+    # a consequence of a fault that is reported already is not reported as another one
+    faults = [*faulty.values(), *(fault for fault in further if not any(name in fault for name in faulty))]
     if faults:
         raise SettingsError(faults)
     if settings.redis_password is None:
@@ -242,7 +251,7 @@ def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> S
 
 
 def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and the fault of each variable that cannot be used: it has its default."""
+    """Return the settings, and the fault of each variable that cannot be used and has its default instead."""
     try:
         return Settings(**given), {}  # type: ignore[arg-type]
     except ValidationError as exc:
@@ -253,7 +262,7 @@ def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:
 
 
 def _fault(error: Any) -> str:
-    if isinstance(error["input"], Unusable):
+    if isinstance(error["input"], UnusableSecret):
         return error["input"].why
     name, text = str(error["loc"][0]), str(error["msg"]).removeprefix("Value error, ")
     shown = "" if name in _HOLD_SECRETS else f"={masked(str(error['input']))}"
@@ -261,9 +270,9 @@ def _fault(error: Any) -> str:
 
 
 def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settings:
-    """Read the settings for a process; faults are printed in one message and end it with exit code 2.
+    """Return the settings of a process; faults are printed in one message and end it with exit code 2.
 
-    :param check: gives what keeps this process from starting with settings that are right in themselves.
+    :param check: returns what keeps this process from starting although each setting is valid.
     """
     try:
         return _load({}, check or (lambda _settings: []))
@@ -273,21 +282,28 @@ def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settin
 
 
 def ingress_faults(settings: Settings) -> list[str]:
-    """Return what keeps an ingress from starting with settings that are right in themselves."""
+    """Return what keeps an ingress from starting although each setting is valid."""
     if settings.secret_tokens or settings.signing_tokens or settings.allow_unauthenticated:
         return []
     return [
         (
-            "nobody could tell GitLab from a stranger: set GL_SIGNING_TOKEN (GitLab 19 on) or GL_SECRET "
-            "to what the webhook has in GitLab, or HOOKYARD_ALLOW_UNAUTHENTICATED=true to take anything"
+            "webhooks cannot be authenticated: set GL_SIGNING_TOKEN (GitLab 19 and later) or GL_SECRET to "
+            "the webhook's token in GitLab, or HOOKYARD_ALLOW_UNAUTHENTICATED=true to accept any request"
         )
     ]
+
+
+def worker_faults(settings: Settings) -> list[str]:
+    """Return what keeps a worker from starting although each setting is valid."""
+    if settings.handlers:
+        return []
+    return ["HOOKYARD_HANDLERS is not set: set it to your bot's module and router, such as mybot:router"]
 
 
 def unknown_variables() -> list[str]:
     """Return warnings about ``HOOKYARD_…`` variables in the environment that no setting reads.
 
-    What Kubernetes injects for a Service named hookyard is passed over.
+    Variables that Kubernetes injects for a Service named hookyard are ignored.
     """
     known = {variable(field) for field in Settings.model_fields}
     warnings = []
@@ -303,5 +319,5 @@ def unknown_variables() -> list[str]:
 
 
 def working_directory() -> Path:
-    """Return where ``hookyard up`` keeps its things: ``.hookyard`` in the current directory."""
+    """Return the directory of ``hookyard up``: ``.hookyard`` in the current directory."""
     return Path.cwd() / ".hookyard"

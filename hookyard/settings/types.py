@@ -1,10 +1,12 @@
-"""How the text of one setting is read: lists, words, a port that Kubernetes may have set. Rule: pure."""
+"""Types of settings, with the conversion of their text."""
 
 from __future__ import annotations
 
+import os.path
 import re
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, SecretStr
@@ -14,15 +16,15 @@ DEFAULT_PORT: Final = 8000
 
 
 def _split(value: object) -> object:
-    """Read a comma-separated list; blanks around entries and empty entries do not count."""
+    """Split a comma-separated list; blanks around entries and empty entries are dropped."""
     if isinstance(value, str):
         return tuple(entry.strip() for entry in value.split(",") if entry.strip())
     return value
 
 
-def _not_kubernetes(value: object, instead: int = DEFAULT_PORT) -> object:
-    """Pass over the ``tcp://10.0.0.1:80`` that Kubernetes injects for a Service named hookyard."""
-    return instead if isinstance(value, str) and "://" in value else value
+def _ignore_kubernetes(value: object, default: int = DEFAULT_PORT) -> object:
+    """Replace the ``tcp://10.0.0.1:80`` that Kubernetes injects for a Service named hookyard."""
+    return default if isinstance(value, str) and "://" in value else value
 
 
 _BYTES: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[kmg]?i?b?)", re.IGNORECASE)
@@ -67,12 +69,18 @@ def _memory_limit(value: object) -> object:
     return MemoryLimit(size_bytes=size_bytes)
 
 
-def _in_small_letters(value: object) -> object:
+def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _expand_home(value: object) -> object:
+    """Expand a leading ``~``, which stays in a variable that no shell sets."""
+    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - it raises nothing
+
+
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, BeforeValidator(_not_kubernetes)]
-MetricsPort = Annotated[int, BeforeValidator(partial(_not_kubernetes, instead=0))]
+Port = Annotated[int, BeforeValidator(_ignore_kubernetes)]
+MetricsPort = Annotated[int, BeforeValidator(partial(_ignore_kubernetes, default=0))]
+LowerCase = Annotated[str, BeforeValidator(_lower)]
+Directory = Annotated[Path, BeforeValidator(_expand_home)]
 KeepMemory = Annotated[MemoryLimit, NoDecode, BeforeValidator(_memory_limit)]
-Word = Annotated[str, BeforeValidator(_in_small_letters)]

@@ -365,7 +365,7 @@ def test_every_secret_may_come_from_a_file(monkeypatch, tmp_path):
         (b"hunter2\nhunter3\n", "on one line"),
         (b"hunter2\0", "on one line"),
         (b"hunter2" * 10_000, "on one line"),
-        (b"hunter2\xff", "it is no text"),
+        (b"hunter2\xff", "it is not UTF-8 text"),
     ],
 )
 def test_a_file_that_holds_no_secret_is_told(monkeypatch, tmp_path, name, content, told):
@@ -418,7 +418,7 @@ def test_the_secret_of_an_example_is_refused(monkeypatch, tmp_path, name, value,
     else:
         monkeypatch.setenv(name, value)
     (fault,) = faults()
-    assert fault == f"{name}: this is an example's value; put the real one in its place"
+    assert fault == f"{name}: this is a placeholder from an example; set the real value"
 
 
 @pytest.mark.parametrize("value", ["exchange-mesh", "0" * 20, "glpat-abcxxxxx", "secret", "me"])
@@ -443,7 +443,7 @@ def test_the_password_of_redis_need_not_stand_in_its_url(url, expected):
 @pytest.mark.parametrize("url", ["redis://:one@redis", "redis://redis?password=one", "redis://u:one@redis"])
 def test_two_passwords_for_redis_are_told(url):
     assert faults(REDIS_URL=url, REDIS_PASSWORD="two") == [
-        "REDIS_PASSWORD and REDIS_URL both hold a password: leave it out of one of them"
+        "REDIS_PASSWORD and REDIS_URL both hold a password: remove it from one of them"
     ]
 
 
