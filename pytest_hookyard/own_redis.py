@@ -7,7 +7,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from hookyard.cli.up.child import ReaperProcess
+from hookyard.cli.up.reaper_process import ReaperProcess
 from hookyard.redis.embedded import EmbeddedRedis, find_or_fetch_server
 
 if TYPE_CHECKING:

@@ -43,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "hookyard.cli": {
         "gitlab_emulator",
         "hookyard.gitlab",
+        "hookyard.host",
         "hookyard.ledger",
         "hookyard.redis",
         "hookyard.settings",
@@ -100,6 +101,8 @@ PURE = [
     "ingress/refusal.py",
     "ingress/memory_budget.py",
     "hookyard/host/retry.py",
+    "hookyard/cli/check/finding.py",
+    "hookyard/cli/check/live_rules.py",
     "hookyard/cli/output/json_documents.py",
     "hookyard/cli/output/times.py",
     "hookyard/cli/up/welcome.py",

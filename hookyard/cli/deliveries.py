@@ -1,4 +1,4 @@
-"""The commands that look into the ledger and change nothing: deliveries, show, stats."""
+"""The commands that read the ledger: ``deliveries``, ``show`` and ``stats``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.live import Live
 
 from hookyard.cli import selection
 from hookyard.cli.ledger_session import LedgerSession, with_ledger
-from hookyard.cli.output import json_documents, tables, text
-from hookyard.cli.output.terminal import EXIT_USAGE, now_ms, screen, show, show_json, stop
+from hookyard.cli.output import json_documents, tables, terminal, text
+from hookyard.cli.output.terminal import EXIT_USAGE, JsonOption, console, now_ms, show_json, stop
 from hookyard.ledger.query import Filter
 
 if TYPE_CHECKING:
@@ -24,92 +24,87 @@ if TYPE_CHECKING:
 _WATCH_S: Final = 1.0
 _CURSOR: Final = re.compile(r"(quarantine@)?\d{1,16}:.+")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-
+@selection.with_filter_options
 def deliveries(
     *,
-    state: selection.StateOption = None,
-    event: selection.EventOption = None,
-    project: selection.ProjectOption = None,
-    handler: selection.HandlerOption = None,
-    error: selection.ErrorOption = None,
-    since: selection.SinceOption = None,
-    until: selection.UntilOption = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="How many at most.", min=1, max=10_000)] = 20,
+    wanted: Filter,
+    limit: Annotated[int, typer.Option(metavar="N", help="Show at most this many.", min=1, max=10_000)] = 20,
     cursor: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Go on where a page ended: what it printed.")
+        str | None, typer.Option(metavar="CURSOR", help="Continue a list from the cursor it ended with.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List deliveries, newest first."""
-    wanted = selection.make_filter(state, event, project, handler, error, since, until)
 
     async def read(session: LedgerSession) -> tuple[Page, int]:
         found = await session.listing.page(wanted, limit=limit, cursor=cursor)
         return found, 0 if found.records else (await session.listing.stats()).total
 
     if cursor is not None and not _CURSOR.fullmatch(cursor):
-        stop(f"--cursor {cursor}: this is not what a page said", EXIT_USAGE)
+        stop(f"--cursor {cursor}: not a cursor; a list that goes on ends with one", EXIT_USAGE)
     found, total = with_ledger(read)
     if as_json:
         show_json(json_documents.page(found))
     elif found.records:
-        show(tables.page(found, now_ms=now_ms(), width=screen().width))
+        terminal.show(tables.page(found, now_ms=now_ms(), width=console().width))
     elif cursor:
-        show("No older ones.")
+        terminal.show("No older deliveries.")
     else:
-        show(tables.nothing(filtered=wanted != Filter(), total=total))
+        terminal.show(tables.empty_page(filtered=wanted != Filter(), total=total))
 
 
-def show_delivery(
+def show(
     delivery_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The id, or its first 4 characters or more.")
+        str,
+        typer.Argument(
+            metavar="ID", help=f"The id, or at least its first {selection.SHORTEST_PREFIX} characters."
+        ),
     ],
-    body: Annotated[bool, typer.Option("--body", help="Print the body, exactly as it was received.")] = False,
+    body: Annotated[bool, typer.Option("--body", help="Print the body exactly as it was received.")] = False,
     traceback: Annotated[
-        bool, typer.Option("--traceback", help="Every failure's traceback, not only the last one's.")
+        bool, typer.Option("--traceback", help="Print every traceback, not only the latest one.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell everything about one delivery.
+    """Show one delivery: its runs, its handlers and their errors.
 
-    Its facts, each try, each handler's outcome with the error, and what comes next.
+    Ends with what happens next, and what you can do.
     """
 
-    async def read(session: LedgerSession) -> Record | selection.Unclear:
+    async def read(session: LedgerSession) -> Record | selection.NotFound:
         return await selection.find(session.listing, delivery_id)
 
     record = with_ledger(read)
-    if isinstance(record, selection.Unclear):
+    if isinstance(record, selection.NotFound):
         stop(record.why)
     if as_json:
         show_json(json_documents.whole_delivery(record, with_body=body))
     elif body:
         _print_body(record.delivery.body)
     else:
-        show(tables.story(record, now_ms=now_ms(), all_tracebacks=traceback))
+        terminal.show(tables.report(record, now_ms=now_ms(), all_tracebacks=traceback))
 
 
 def _print_body(body: bytes) -> None:
-    """Print it: byte for byte into a pipe; on a terminal JSON is laid out, and nothing is obeyed."""
-    if not screen().is_terminal:
+    """Print the body: byte for byte into a pipe; on a terminal laid out, without control characters."""
+    if not console().is_terminal:
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
         return
     try:
-        screen().print_json(text.plain(json.dumps(json.loads(body), ensure_ascii=False)))
+        console().print_json(text.plain(json.dumps(json.loads(body), ensure_ascii=False)))
     except (ValueError, RecursionError):
-        screen().out(text.plain(body.decode("utf-8", "replace")))
+        console().out(text.plain(body.decode("utf-8", "replace")))
 
 
 def stats(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C, every second.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh every second until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Count deliveries by state.
 
-    It also says for how long the oldest has waited. With --watch and --json: one line of JSON every second.
+    Also shows how long the oldest has been due. --watch with --json prints one line of JSON a second.
     """
 
     async def read(session: LedgerSession) -> Stats:
@@ -120,13 +115,13 @@ def stats(
         if as_json:
             show_json(json_documents.stats(found))
         else:
-            show(tables.stats(found))
+            terminal.show(tables.stats(found))
         return
-    if as_json or not screen().is_terminal:
+    if as_json or not console().is_terminal:
         while True:
             show_json(json_documents.stats(with_ledger(read)), indent=None)
             time.sleep(_WATCH_S)
-    with Live(tables.stats(with_ledger(read)), console=screen(), auto_refresh=False) as live:
+    with Live(tables.stats(with_ledger(read)), console=console(), auto_refresh=False) as live:
         while True:
             time.sleep(_WATCH_S)
             live.update(tables.stats(with_ledger(read)), refresh=True)

@@ -1,7 +1,7 @@
-"""``hookyard health``: asks a process on this machine, or in this container, whether it is well.
+"""The command ``health``: ask a process on this machine, or in this container, whether it is healthy.
 
-What a container engine or supervisor runs every half minute: one line, exit code 0 or 1. Not well means
-that to start the process again would help, so while Redis is away a worker, which waits for it, is well.
+Container engines run it every half minute: one line, exit code 0 or 1. Unhealthy means that a restart
+would help, so a worker that waits for Redis is healthy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from hookyard.cli.context import context_or_exit
 from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, show, stop
-from hookyard.cli.up.plan import LOOPBACK, reached_at
+from hookyard.cli.up.ports import LOOPBACK, reachable_host
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.redis.client import close, open_redis
 
@@ -41,26 +41,32 @@ class Process(StrEnum):
 
 def health(
     process: Annotated[
-        Process | None,
-        typer.Argument(help="Which one. (default: the one that this container runs)", show_default=False),
+        str | None,
+        typer.Argument(
+            metavar="PROCESS",
+            help=f"{', '.join(Process)}.",
+            show_default="the one that runs in this container",
+        ),
     ] = None,
 ) -> None:
-    """Ask a process on this machine whether it is well.
+    """Ask a process on this machine whether it is healthy.
 
-    One line, and exit code 0 or 1: for container engines.
+    Prints one line; exit code 0 or 1, for container engines.
     """
-    asked = process or _of_this_container()
+    if process is not None and process not in set(Process):
+        stop(f"There is no process {process}; choose one of {', '.join(Process)}.", EXIT_USAGE)
+    asked = Process(process) if process else _of_this_container()
     if asked is None:
-        stop("Which process? hookyard health ingress, worker or emulator", EXIT_USAGE)
+        stop(f"Which process? Name one: hookyard health {'|'.join(Process)}", EXIT_USAGE)
     settings = context_or_exit().settings
     fault = _fault(asked, settings)
     if fault:
         stop(f"{asked}: {fault}", EXIT_FAILED)
-    show(f"{asked}: well")
+    show(f"{asked}: healthy")
 
 
 def _of_this_container() -> Process | None:
-    """Return the process that a container's first command line names."""
+    """Return the process that the command line of a container's first process names."""
     try:
         words = _FIRST_PROCESS.read_bytes().decode(errors="replace").split("\0")
     except OSError:
@@ -71,12 +77,12 @@ def _of_this_container() -> Process | None:
 def _fault(asked: Process, settings: Settings) -> str | None:
     match asked:
         case Process.INGRESS:
-            return _http_fault(reached_at(settings.host), settings.port, "/ready")
+            return _http_fault(reachable_host(settings.host), settings.port, "/ready")
         case Process.EMULATOR:
             return _http_fault(LOOPBACK, _EMULATOR_PORT, "/health")
         case Process.WORKER:
             if settings.metrics_port:
-                return _http_fault(reached_at(settings.host), settings.metrics_port, "/health")
+                return _http_fault(reachable_host(settings.host), settings.metrics_port, "/health")
             return asyncio.run(_workers_fault(settings))
 
 
@@ -93,11 +99,11 @@ def _http_fault(host: str, port: int, path: str) -> str | None:
         connection.close()
     if answer.status == http.client.OK:
         return None
-    return f"{path} answers {answer.status}{_reasons(body)}"
+    return f"{path} answered {answer.status}{_reasons(body)}"
 
 
 def _reasons(body: bytes) -> str:
-    """Return what an ingress that is not ready says about it."""
+    """Return the reasons that an ingress which is not ready gives."""
     try:
         state = json.loads(body)
         found = [f"{part}: {state[part]['error']}" for part in ("redis", "spool") if state[part]["error"]]
@@ -110,7 +116,7 @@ def _reasons(body: bytes) -> str:
 async def _workers_fault(settings: Settings) -> str | None:
     """Return what the workers' health key in Redis says; arq has one key for all workers of a queue.
 
-    So it cannot tell that the one here hangs; ``HOOKYARD_METRICS_PORT`` lets it be asked itself.
+    It cannot tell that the worker on this machine hangs; with ``HOOKYARD_METRICS_PORT`` that one is asked.
     """
     redis = open_redis(settings.redis_url, timeout_s=_TIMEOUT_S)
     try:
@@ -119,4 +125,4 @@ async def _workers_fault(settings: Settings) -> str | None:
         return None
     finally:
         await close(redis)
-    return None if beat else "no worker has said that it lives within half a minute"
+    return None if beat else "no worker has sent a heartbeat for half a minute"

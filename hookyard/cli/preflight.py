@@ -1,19 +1,19 @@
-"""``hookyard preflight``: whether an ingress and a worker could start with the settings that are here.
+"""The command ``preflight``: a check of the settings before an ingress and a worker start.
 
-docker-compose runs it before anything else, so that a missing secret, or an example's, stops the stack
-with its reason instead of having every process start again and again.
+docker-compose runs it first, so that a missing or placeholder secret stops the stack with one message
+instead of having every process restart again and again.
 """
 
 from __future__ import annotations
 
 from hookyard.cli.output.terminal import show
-from hookyard.settings.settings import ingress_faults, load_or_exit
+from hookyard.settings.settings import ingress_faults, load_or_exit, worker_faults
 
 
 def preflight() -> None:
-    """Say whether the settings here can be used; starts nothing.
+    """Check the settings of an ingress and a worker.
 
-    Exit code 2 and every fault in one message when they cannot.
+    Starts nothing. Exit code 2, with every fault in one message, when they cannot be used.
     """
-    load_or_exit(ingress_faults)
-    show("the settings can be used")
+    load_or_exit(lambda settings: [*ingress_faults(settings), *worker_faults(settings)])
+    show("The settings can be used.")

@@ -1,10 +1,10 @@
-"""What ``hookyard check`` makes of the set-up as it runs: workers, queue, clocks, spool. Rule: pure."""
+"""Findings about a running installation: workers, queue, clocks, spool. Rule: pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hookyard.cli.check.rules import Finding, Level
+from hookyard.cli.check.finding import Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,31 +14,35 @@ if TYPE_CHECKING:
 _WAITS_LONG_S: Final = 300
 _REDIS_SKEW_S: Final = 5
 _GITLAB_SKEW_S: Final = 30
-"""GitLab tells its time in whole seconds, and the answer took its way."""
+"""GitLab gives its time in whole seconds, and its answer takes a while."""
 
 
 def of_workers(alive: Sequence[str], stats: Stats) -> list[Finding]:
-    """Judge who is there to handle deliveries, and for how long one has been due."""
+    """Judge which workers are alive, and for how long a delivery has been due."""
     waits_s = 0.0 if stats.oldest_due_ms is None else max(0.0, (stats.now_ms - stats.oldest_due_ms) / 1000)
     return [_workers(alive), _waiting(waits_s), *_failed(stats)]
 
 
 def _workers(alive: Sequence[str]) -> Finding:
     if not alive:
-        text = "no worker has said of late that it lives: deliveries are kept, not handled"
+        text = "none is running: deliveries are accepted but not handled"
         return Finding(level=Level.RISK, about="workers", text=text, todo="Start one: hookyard worker")
     return Finding(level=Level.OK, about="workers", text=f"{len(alive)}: {', '.join(alive)}")
 
 
 def _waiting(waits_s: float) -> Finding:
     if waits_s <= _WAITS_LONG_S:
-        text = f"the longest-waiting one is due for {waits_s:.0f} s" if waits_s >= 1 else "nothing waits"
+        text = (
+            f"the oldest delivery has been due for {waits_s:.0f} s"
+            if waits_s >= 1
+            else "no delivery is waiting"
+        )
         return Finding(level=Level.OK, about="queue", text=text)
     return Finding(
         level=Level.RISK,
         about="queue",
         text=f"a delivery has been due for {waits_s / 60:.0f} minutes",
-        todo="Start more workers, or see what holds them up: hookyard deliveries --state running",
+        todo="Start more workers, or see what they are doing: hookyard deliveries --state running",
     )
 
 
@@ -50,28 +54,28 @@ def _failed(stats: Stats) -> list[Finding]:
         Finding(
             level=Level.RISK,
             about="failed",
-            text=f"{number} given up: they wait for you, until they are past keeping",
+            text=f"{number} failed for good and kept until retention removes them",
             todo="See why with `hookyard deliveries --state failed`, then replay or discard them.",
         )
     ]
 
 
 def of_redis_clock(ahead_s: float) -> Finding:
-    """Judge how far Redis's clock is ahead of ours."""
+    """Judge the offset of Redis's clock."""
     if abs(ahead_s) < _REDIS_SKEW_S:
         return Finding(level=Level.OK, about="clock", text="Redis and this machine agree on the time")
     return Finding(
         level=Level.RISK,
         about="clock",
         text=f"Redis is {_apart(ahead_s)} this machine: times shown, pick-up times and retention are off",
-        todo="Have NTP set both clocks.",
+        todo="Synchronise both clocks with NTP.",
     )
 
 
 def of_gitlab_clock(report: Mapping[str, Any], *, tolerance_s: int, signed: bool) -> list[Finding]:
-    """Judge the clock of GitLab, as far as it told its time.
+    """Judge the offset of GitLab's clock, where it is known.
 
-    :param signed: whether signing tokens are set: then a skew beyond *tolerance_s* refuses every webhook.
+    :param signed: whether signing tokens are set: an offset beyond *tolerance_s* then refuses every webhook.
     """
     ahead_s: float | None = report.get("clock_ahead_s")
     if ahead_s is None:
@@ -80,11 +84,16 @@ def of_gitlab_clock(report: Mapping[str, Any], *, tolerance_s: int, signed: bool
         return [Finding(level=Level.OK, about="clock", text="GitLab and this machine agree on the time")]
     text, level = f"GitLab is {_apart(ahead_s)} this machine", Level.RISK
     if signed and abs(ahead_s) >= tolerance_s:
-        text, level = f"{text}: its signed webhooks are refused as stale", Level.FAULT
+        text, level = f"{text}: its signed webhooks are refused", Level.FAULT
     elif signed:
-        text += f": from {tolerance_s} s on its signed webhooks are refused"
+        text += f": beyond {tolerance_s} s its signed webhooks are refused"
     return [
-        Finding(level=level, about="clock", text=text, todo="Have NTP set this machine's clock and GitLab's.")
+        Finding(
+            level=level,
+            about="clock",
+            text=text,
+            todo="Synchronise this machine's clock and GitLab's with NTP.",
+        )
     ]
 
 
@@ -93,7 +102,7 @@ def _apart(ahead_s: float) -> str:
 
 
 def of_spool(report: Mapping[str, Any]) -> list[Finding]:
-    """Judge what ``ingress.diagnostics`` says of the spool on this machine; nothing where there is none."""
+    """Judge the report of ``ingress.diagnostics`` on the spool of this machine, if there is one."""
     directory = report["directory"]
     if directory is None:
         return []
@@ -103,7 +112,7 @@ def of_spool(report: Mapping[str, Any]) -> list[Finding]:
                 level=Level.FAULT,
                 about="spool",
                 text=f"{directory} cannot be read: {report['error']}",
-                todo="See to its disk and its owner.",
+                todo="Check its disk and its owner.",
             )
         ]
     found = []
@@ -112,12 +121,14 @@ def of_spool(report: Mapping[str, Any]) -> list[Finding]:
             Finding(
                 level=Level.RISK,
                 about="spool",
-                text=f"{directory} holds deliveries set aside as damaged: {', '.join(report['damaged'])}",
+                text=f"{directory} holds damaged deliveries: {', '.join(report['damaged'])}",
                 todo="They were accepted and never handled; docs/guides/operate.md says what can be done.",
             )
         )
     if report["waiting"]:
         text = f"about {report['waiting']} deliveries wait in {directory}"
-        todo = "They go to Redis by themselves while an ingress runs with this directory; is one running?"
+        todo = (
+            "An ingress that runs with this directory hands them to Redis by itself; start one if none runs."
+        )
         return [*found, Finding(level=Level.RISK, about="spool", text=text, todo=todo)]
     return [*found, Finding(level=Level.OK, about="spool", text=f"{directory} is empty")]

@@ -1,4 +1,4 @@
-"""What ``--json`` prints: dictionaries with field names that stay. Rule: pure."""
+"""The documents that ``--json`` prints; their field names are an interface. Rule: pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def delivery(record: Record) -> dict[str, Any]:
-    """Return what a list tells of a delivery. Times are ISO 8601 in UTC, ``null`` where there is none."""
+    """Return a delivery of a list. Times are ISO 8601 in UTC, ``null`` where there is none."""
     facts = record.delivery
     return {
         "id": facts.id,
@@ -41,7 +41,7 @@ def page(found: Page) -> dict[str, Any]:
 
 
 def whole_delivery(record: Record, *, with_body: bool = False) -> dict[str, Any]:
-    """Return everything that is known of a delivery; the body only when it is asked for."""
+    """Return everything about a delivery; the body only on request."""
     facts = record.delivery
     shape = delivery(record) | {
         "content_type": facts.content_type,
@@ -72,7 +72,7 @@ def whole_delivery(record: Record, *, with_body: bool = False) -> dict[str, Any]
 
 
 def stats(found: Stats) -> dict[str, Any]:
-    """Return the counts, with a zero for states that nothing is in."""
+    """Return the counts, with a zero for states without deliveries."""
     waits = any(count for state, count in found.states.items() if state not in FINISHED)
     return {
         "at": iso(found.now_ms),

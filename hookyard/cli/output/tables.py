@@ -1,6 +1,6 @@
-"""What the terminal shows of the ledger: lists, one delivery's story, counts. Rule: pure.
+"""Lists, reports and counts for a terminal. Rule: pure.
 
-Ids are never cut: they are there to be copied.
+Ids are never cut, so that they can be copied.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _EVENT: Final = 18
 _FIXED: Final = len("23 h 59 min ago") + _EVENT + len("succeeded") + len("runs") + 6 * len("  ")
-_LEAST: Final = 40
-"""A list has one line per delivery where so many columns are left for project, object and error; else two."""
+_ONE_LINE: Final = 40
+"""With this many columns left for project, object and error, a delivery takes one line, else two."""
 
 UNFINISHED: Final = frozenset(State) - FINISHED
 
@@ -35,27 +35,28 @@ UNFINISHED: Final = frozenset(State) - FINISHED
 def page(found: Page, *, now_ms: int, width: int) -> RenderableType:
     """Return a page of deliveries, newest first."""
     left = width - _FIXED - max((len(record.delivery.id) for record in found.records), default=0)
-    many = _wide(found.records, now_ms, left) if left >= _LEAST else _narrow(found.records, now_ms)
+    many = _wide(found.records, now_ms, left) if left >= _ONE_LINE else _narrow(found.records, now_ms)
     if found.next_cursor is None:
         return many
     return Group(
         many,
         Text(
-            f"\nOlder ones, with the same command and:\n  --cursor {found.next_cursor}", style="bright_black"
+            f"\nFor older deliveries, repeat the command with:\n  --cursor {found.next_cursor}",
+            style="bright_black",
         ),
     )
 
 
-def nothing(*, filtered: bool, total: int) -> Text:
-    """Return what an empty list says: what to do next."""
+def empty_page(*, filtered: bool, total: int) -> Text:
+    """Return what to do next, for an empty list."""
     if filtered and total:
         return Text(
             f"None of {text.deliveries(total)} matches. "
-            "--event, --project, --handler and --error match parts, regardless of case."
+            "--event, --project, --handler and --error match any part of the text, in any case."
         )
     return Text(
         "No deliveries yet. Send one with: hookyard send issue-open\n"
-        "or let GitLab send: in a project, Settings > Webhooks, with the ingress's address as the URL."
+        "or add a webhook in GitLab (Settings > Webhooks of a project) with the ingress's address as its URL."
     )
 
 
@@ -94,8 +95,8 @@ def _narrow(records: Sequence[Record], now_ms: int) -> Group:
     return Group(*lines)
 
 
-def story(record: Record, *, now_ms: int, all_tracebacks: bool = False) -> Group:
-    """Return everything about one delivery but its body; the last failure always with its traceback."""
+def report(record: Record, *, now_ms: int, all_tracebacks: bool = False) -> Group:
+    """Return everything about one delivery but its body, with the traceback of the last failure."""
     parts: list[RenderableType] = [
         Text(record.delivery.id, style="bold").append("  ").append_text(text.state(record)),
         _indented(_facts(record, now_ms)),
@@ -114,10 +115,10 @@ def story(record: Record, *, now_ms: int, all_tracebacks: bool = False) -> Group
             )
         ]
         if not run.attempts and run.ending is not Ending.RUNNING:
-            none = "wants this event" if record.state is State.IGNORED else "came to an end"
+            none = "is registered for this event" if record.state is State.IGNORED else "finished"
             parts.append(Text(f"  no handler {none}", style="bright_black"))
-    parts += [Text(""), Text("What comes next", style="bold")]
-    parts += [_indented(Text(line)) for line in text.comes_next(record, now_ms=now_ms)]
+    parts += [Text(""), Text("What happens next", style="bold")]
+    parts += [_indented(Text(line)) for line in text.next_steps(record, now_ms=now_ms)]
     return Group(*parts)
 
 
@@ -135,7 +136,7 @@ def _facts(record: Record, now_ms: int) -> Table:
         ("object", facts.object),
         ("received", received),
         ("source", facts.source if facts.source != "default" else None),
-        ("vouched by", facts.authenticated_by),
+        ("authenticated by", facts.authenticated_by),
         ("size", size if facts.body else "no body"),
         ("body", f"dropped {clock(record.dropped_ms)} to make room in Redis" if record.dropped_ms else None),
         ("runs", str(record.runs) + (f" (this round; {record.claims} in all)" if _rounds(record) else "")),
@@ -151,8 +152,8 @@ def _facts(record: Record, now_ms: int) -> Table:
     for name, value in rows:
         if value:
             table.add_row(name, Text(text.one_line(value)))
-    for place, (header, value) in enumerate(sorted(facts.headers.items())):
-        table.add_row("headers" if place == 0 else "", Text(text.one_line(f"{header}: {value}")))
+    for position, (header, value) in enumerate(sorted(facts.headers.items())):
+        table.add_row("headers" if position == 0 else "", Text(text.one_line(f"{header}: {value}")))
     return table
 
 
@@ -164,7 +165,7 @@ def _run_head(run: Run, now_ms: int) -> Text:
     ended_ms = run.ended_ms if run.ended_ms is not None else now_ms
     took = span(max(0, ended_ms - run.started_ms))
     head = Text(f"Run {run.number}", style="bold")
-    head.append(f"  {clock(run.started_ms)}, {took}, {text.how_it_ended(run.ending)}", style="not bold")
+    head.append(f"  {clock(run.started_ms)}, {took}, {text.run_ending(run.ending)}", style="not bold")
     return head.append(f"\n  worker {text.one_line(run.worker)}", style="not bold bright_black")
 
 
@@ -174,8 +175,8 @@ def _attempt(attempt: Attempt, *, now_ms: int, is_latest: bool, with_traceback: 
     line.append(f"  {attempt.outcome.value}")
     line.append(f" after {span(attempt.took_ms)}", style="bright_black")
     if attempt.outcome is not Outcome.SUCCEEDED:
-        follows = text.after(attempt, is_latest=is_latest, now_ms=now_ms)
-        line.append(f"  (run {attempt.number}{', ' + follows if follows else ''})", style="bright_black")
+        follows = text.consequence(attempt, is_latest=is_latest, now_ms=now_ms)
+        line.append(f"  (attempt {attempt.number}{', ' + follows if follows else ''})", style="bright_black")
     parts: list[RenderableType] = [line]
     if with_traceback and attempt.traceback:
         parts.append(_indented(Text(text.plain(attempt.traceback).rstrip(), style="red")))
@@ -193,34 +194,34 @@ def _last_failure(record: Record) -> Attempt | None:
 
 
 def stats(found: Stats) -> Group:
-    """Return how the ledger stands."""
+    """Return the counts by state, and how long the oldest delivery has been due."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     for state, count in found.states.items():
         table.add_row(Text(state.value, style=text.COLOURS[state]), f"{count:,}")
-    table.add_row(Text("all", style="bold"), Text(f"{found.total:,}", style="bold"))
+    table.add_row(Text("total", style="bold"), Text(f"{found.total:,}", style="bold"))
     return Group(table, Text(""), *(Text(line) for line in _waiting(found)))
 
 
 def _waiting(found: Stats) -> list[str]:
     if found.oldest_due_ms is None or not any(found.states[state] for state in UNFINISHED):
-        return ["Nothing waits."]  # what is in the queue is a worker's own housekeeping
+        return ["No delivery is waiting."]  # the queue may hold housekeeping jobs
     waited_ms = found.now_ms - found.oldest_due_ms
     if waited_ms <= 0:
-        what = "lease to end or next try" if found.states[State.RUNNING] else "next try"
-        return [f"Nothing is due; the {what} is due {until(found.oldest_due_ms, now_ms=found.now_ms)}."]
-    lines = [f"The oldest that waits has been due for {span(waited_ms)}."]
+        what = "next lease ends or retry starts" if found.states[State.RUNNING] else "next retry starts"
+        return [f"No delivery is due; the {what} {until(found.oldest_due_ms, now_ms=found.now_ms)}."]
+    lines = [f"The oldest waiting delivery has been due for {span(waited_ms)}."]
     if waited_ms > text.LONG_WAIT_MS:
-        lines.append("Is a worker running, and are its slots free? Start one more with: hookyard worker")
+        lines.append("If no worker is running, or all slots are taken, start another one: hookyard worker")
     return lines
 
 
-def orders(answers: dict[str, str], meaning: dict[str, str]) -> Table:
-    """Return what became of an order, per delivery."""
+def answers(found: dict[str, str], meaning: dict[str, str]) -> Table:
+    """Return the answer to an order for each delivery."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    for delivery_id, answer in answers.items():
+    for delivery_id, answer in found.items():
         table.add_row(Text(text.one_line(delivery_id)), Text(meaning.get(answer, answer)))
     return table

@@ -1,13 +1,14 @@
-"""Where commands print: answers to standard output, what went wrong to standard error.
+"""Printing: results to standard output, errors and remarks to standard error.
 
-A terminal gets colours and its own width; a pipe gets plain text and one line per delivery.
+A terminal gets colours and its own width; a pipe gets plain text with one line per delivery.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,45 +17,52 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 EXIT_FAILED: Final = 1
-"""Exit code: it did not work."""
+"""Exit code: the command failed."""
 
 EXIT_USAGE: Final = 2
-"""Exit code: wrong use or wrong settings."""
+"""Exit code: wrong usage or wrong settings."""
 
 _PIPE_COLUMNS: Final = 2000
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-def screen() -> Console:
-    """Return the console for standard output; lines for a pipe are not folded."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=_PIPE_COLUMNS)
-    return console
+
+def console() -> Console:
+    """Return the console for standard output; lines for a pipe are not wrapped."""
+    found = Console(highlight=False, markup=False, emoji=False)
+    if not found.is_terminal:
+        found = Console(highlight=False, markup=False, emoji=False, width=_PIPE_COLUMNS)
+    return found
 
 
 def show(thing: RenderableType) -> None:
-    """Print *thing*; no line for a pipe ends in blanks."""
-    console = screen()
-    if console.is_terminal:
-        console.print(thing)
+    """Print *thing*; lines for a pipe have no trailing blanks."""
+    found = console()
+    if found.is_terminal:
+        found.print(thing)
         return
-    with console.capture() as captured:
-        console.print(thing)
+    with found.capture() as captured:
+        found.print(thing)
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def show_json(shape: Any, *, indent: int | None = 2) -> None:
-    """Print one JSON document, never coloured; with no indent it is one line."""
-    typer.echo(json.dumps(shape, indent=indent, ensure_ascii=False))
+def show_json(document: Any, *, indent: int | None = 2) -> None:
+    """Print one JSON document without colours, on one line without *indent*."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=indent)
+    typer.echo(text)
 
 
-def note(text: str) -> None:
-    """Print a remark to standard error, out of the way of the answer."""
+def print_note(text: str) -> None:
+    """Print a remark to standard error, apart from the result."""
     typer.echo(text, err=True)
 
 
 def stop(text: str, code: int = EXIT_FAILED) -> NoReturn:
-    """Say on standard error why it goes no further, and end the command with *code*."""
+    """Print an error to standard error and end the command with *code*."""
     typer.echo(text, err=True)
     raise typer.Exit(code)
 

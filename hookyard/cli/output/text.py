@@ -1,7 +1,7 @@
-"""A delivery in words: its state's colour, what it is about, what comes next. Rule: pure.
+"""Text and colours for a delivery and its parts. Rule: pure.
 
-What a sender or a handler wrote (project, error, traceback) goes through :func:`plain` before it
-reaches a terminal, so that it cannot move the cursor or colour what follows.
+Text by senders and handlers (project, error, traceback) goes through :func:`plain` before it reaches a
+terminal, so that it cannot move the cursor or colour what follows.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ OUTCOME_MARKS: Final = {
     Outcome.TIMED_OUT: ("✗", "red"),
 }
 LONG_WAIT_MS: Final = 10_000
-"""What has been due for longer than this makes one ask whether a worker is running."""
+"""A delivery that has been due for longer suggests that no worker is running."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
-    """Return *text* without characters that a terminal would obey; tabs and line ends stay."""
+    """Return *text* without control characters, except tabs and line ends."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
@@ -52,24 +52,24 @@ def state(record: Record) -> Text:
 
 
 def event(delivery: Delivery) -> str:
-    """Return the event for a list, where there is no room for what every event's name ends in."""
+    """Return the event for a list, without the ``Hook`` in which every event's name ends."""
     return one_line(delivery.event).removesuffix(" Hook")
 
 
 def about(delivery: Delivery) -> str:
-    """Return what the event is about: ``group/app #7``, as far as it is known."""
+    """Return the subject of the event, as far as it is known: ``group/app #7``."""
     return one_line(" ".join(part for part in (delivery.project, delivery.object) if part))
 
 
 def next_or_error(record: Record, *, now_ms: int) -> str:
-    """Return a list's last column: when it runs next, and what went wrong."""
+    """Return the last column of a list: the next run, and the error."""
     parts = []
     if record.state is State.RUNNING and record.claimed_ms is not None:
         parts.append(f"for {span(max(0, now_ms - record.claimed_ms))}")
     elif record.state is State.RETRYING and record.due_ms is not None:
         parts.append(until(record.due_ms, now_ms=now_ms))
     elif record.state is State.QUEUED and record.due_ms is not None:
-        parts.append(f"waits {span(max(0, now_ms - record.due_ms))}")
+        parts.append(f"waiting {span(max(0, now_ms - record.due_ms))}")
     if record.error:
         parts.append(one_line(record.error))
     return ": ".join(parts)
@@ -85,31 +85,31 @@ def deliveries(number: int) -> str:
     return "1 delivery" if number == 1 else f"{number:,} deliveries"
 
 
-def comes_next(record: Record, *, now_ms: int) -> list[str]:
-    """Return what will become of a delivery, and what an operator can do; commands on lines of their own."""
+def next_steps(record: Record, *, now_ms: int) -> list[str]:
+    """Return what happens next to a delivery and what an operator can do; commands have their own lines."""
     if record.dropped_ms is not None:
         return ["Nothing: its body was dropped to make room in Redis, so it cannot be replayed."]
-    return _comes_next(record, now_ms)
+    return _next_steps(record, now_ms)
 
 
-def _comes_next(record: Record, now_ms: int) -> list[str]:
+def _next_steps(record: Record, now_ms: int) -> list[str]:
     due_ms, replay = record.due_ms, f"  hookyard replay {record.delivery.id}"
     match record.state:
         case State.QUEUED:
             return _queued(record, now_ms)
         case State.RETRYING:
             when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
-            return [f"It runs again {when}. At once with:", f"{replay} --failed-only"]
+            return [f"It runs again {when}. To run it now:", f"{replay} --failed-only"]
         case State.RUNNING:
             when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
-            return [f"Its worker is at it. Its lease ends {when}, and is renewed while the worker lives."]
+            return [f"It is running. Its lease ends {when} and is renewed while the worker is alive."]
         case State.SUCCEEDED:
-            return ["Nothing: every handler succeeded. Run all again with:", replay]
+            return ["Nothing: every handler succeeded. To run all of them again:", replay]
         case State.IGNORED:
-            return ["Nothing: no handler wants this event. Once one does, run it with:", replay]
+            return ["Nothing: no handler is registered for this event. After adding one, run it:", replay]
         case State.FAILED:
             return [
-                "Nothing by itself: it was given up. Run all of it again, or only what failed:",
+                "Nothing, unless you replay it: all handlers, or only those without a success:",
                 replay,
                 f"{replay} --failed-only",
             ]
@@ -117,37 +117,38 @@ def _comes_next(record: Record, now_ms: int) -> list[str]:
 
 def _queued(record: Record, now_ms: int) -> list[str]:
     due_ms = record.due_ms if record.due_ms is not None else now_ms
-    lines = [f"It waits for a worker, since {span(max(0, now_ms - due_ms))}."]
+    if due_ms > now_ms:
+        lines = [f"It runs again {until(due_ms, now_ms=now_ms)}."]
+    else:
+        lines = [f"It has been waiting for a worker for {span(now_ms - due_ms)}."]
     if record.quarantined_ms is not None:
         lines.insert(0, "It is quarantined, because its worker died while running it: it runs alone.")
-        if due_ms > now_ms:
-            lines[1:] = [f"It runs again {until(due_ms, now_ms=now_ms)}."]
     if now_ms - due_ms > LONG_WAIT_MS:
-        lines += ["Is a worker running? Start one with:", "  hookyard worker"]
+        lines += ["If no worker is running, start one:", "  hookyard worker"]
     return lines
 
 
-def how_it_ended(ending: Ending) -> str:
-    """Return how a try ended, for a reader who does not know the words yet."""
+def run_ending(ending: Ending) -> str:
+    """Return how a run ended, with an explanation of the term."""
     return {
         Ending.SETTLED: "settled",
-        Ending.RELEASED: "released (its worker was stopped; not counted)",
-        Ending.CRASHED: "crashed (its worker did not come back)",
+        Ending.RELEASED: "released (its worker stopped; not counted)",
+        Ending.CRASHED: "crashed (its worker disappeared)",
         Ending.RUNNING: "running",
     }[ending]
 
 
-def after(attempt: Attempt, *, is_latest: bool, now_ms: int) -> str | None:
-    """Return what followed, or will follow, a handler's outcome; ``None`` for a success."""
+def consequence(attempt: Attempt, *, is_latest: bool, now_ms: int) -> str | None:
+    """Return what follows a failed attempt; ``None`` after a success."""
     if attempt.outcome is Outcome.SUCCEEDED:
         return None
     if attempt.final:
-        return "given up"
+        return "not retried"
     if attempt.due_ms is None or not is_latest:
         return None
-    return f"runs again {until(attempt.due_ms, now_ms=now_ms)}"
+    return f"retried {until(attempt.due_ms, now_ms=now_ms)}"
 
 
 def received(record: Record, *, now_ms: int) -> str:
-    """Return when a delivery came, seen from now."""
+    """Return how long ago a delivery was received."""
     return ago(record.delivery.received_ms, now_ms=now_ms)

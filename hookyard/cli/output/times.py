@@ -1,4 +1,4 @@
-"""Times as operators write and read them. Rule: pure; ``now_ms`` is an argument, times are Unix ms."""
+"""Times as operators read and write them. Rule: pure; ``now_ms`` is an argument, times are Unix ms."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DAY_S: Final = 86_400
 
 
 def parse_moment(text: str, *, now_ms: int) -> int:
-    """Read ``15m``, ``2h``, ``3d`` (so long ago) or an ISO time, which is UTC unless it says otherwise.
+    """Return the time of ``15m``, ``2h``, ``3d`` (ago) or of an ISO time, in UTC unless it says otherwise.
 
-    :raises ValueError: when it is neither.
+    :raises ValueError: for any other text.
     """
     span = _SPAN.fullmatch(text.strip().lower())
     if span:
@@ -26,8 +26,7 @@ def parse_moment(text: str, *, now_ms: int) -> int:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
-        message = f"{text!r} is no time: write 15m, 2h, 3d (so long ago) or 2026-01-31T12:00"
-        raise ValueError(message) from None
+        raise ValueError(f"{text!r} is not a time: write 15m, 2h or 3d (ago), or 2026-01-31T12:00") from None
 
 
 def iso(moment_ms: int) -> str:
@@ -64,7 +63,7 @@ def _two(whole: int, unit_s: int, unit: str, rest_s: int, rest: str) -> str:
 
 
 def ago(moment_ms: int, *, now_ms: int) -> str:
-    """Return ``12 s ago``; clocks may differ a little, so what is in the future is ``just now``."""
+    """Return ``12 s ago``; ``just now`` for the future, since clocks may differ a little."""
     passed_ms = now_ms - moment_ms
     return "just now" if passed_ms < 1000 else f"{span(passed_ms // 1000 * 1000)} ago"  # noqa: PLR2004
 

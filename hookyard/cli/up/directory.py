@@ -1,8 +1,8 @@
-"""The directory ``.hookyard/``: who runs here, where it can be reached, and that only one does.
+"""The directory ``.hookyard/``: its lock, and the record of the stack that runs there.
 
-``lock`` is held (flock) by the running ``up``, and by its guard until all of its processes have
-ended; the kernel lets go of it, however they die. ``up.json`` says how to reach what runs; it may
-hold a password (in a given ``REDIS_URL``), so only its owner may read it.
+``lock`` is held (flock) by the running ``up``, and by its reaper until all of its processes have
+ended; the kernel releases it, however they die. ``up.json`` says how to reach the stack; it may hold a
+password (in a given ``REDIS_URL``), so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from hookyard.settings.settings import working_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LOOK_AGAIN_S: Final = 0.05
+_POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningStack:
-    """What runs in this directory.
+    """The stack that runs in a directory.
 
-    ``addresses``: by process, for people. ``environment``: variables with which other commands reach
-    the same Redis and GitLab. ``redis_pid``: of the embedded Redis, ``None`` when one was given.
+    ``addresses``: by process, for people. ``environment``: the variables with which other commands reach
+    the same Redis and GitLab. ``redis_pid``: of the embedded Redis, ``None`` when ``REDIS_URL`` was set.
     """
 
     pid: int
@@ -53,17 +53,17 @@ class UpDirectory:
 
     @property
     def spool(self) -> Path:
-        """Where the ingress keeps what Redis cannot take."""
+        """Where the ingress keeps deliveries while Redis is away."""
         return self.path / "spool"
 
     @property
     def lock(self) -> int:
-        """The held lock's file descriptor, for a process that shall hold it too."""
-        assert self._lock is not None, "take() first"  # noqa: S101 - a slip in the order of calls
+        """The file descriptor of the lock, for another process to hold as well."""
+        assert self._lock is not None, "acquire() first"  # noqa: S101 - a slip in the order of calls
         return self._lock
 
-    def take(self) -> bool:
-        """Make the directory and take its lock; ``False`` when somebody else has it.
+    def acquire(self) -> bool:
+        """Make the directory and lock it; return ``False`` when another process holds the lock.
 
         :raises OSError: when it cannot be made or written to.
         """
@@ -71,17 +71,17 @@ class UpDirectory:
         self.path.chmod(0o700)  # payloads are in there; an earlier one may have been open to others
         (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        for _ in range(3):  # a command that looks whether the lock is held, holds it for a moment
+        for _ in range(3):  # a command that checks the lock holds it for a moment
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(_POLL_S)
         os.close(self._lock)
         self._lock = None
         return False
 
-    def let_go(self) -> None:
-        """Forget what ran here, if it was ours, and give the lock back."""
+    def release(self) -> None:
+        """Remove the record, if it is ours, and release the lock."""
         if self._has_written:
             with contextlib.suppress(OSError):
                 (self.path / "up.json").unlink(missing_ok=True)
@@ -89,44 +89,44 @@ class UpDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def write(self, here: RunningStack) -> None:
-        """Say what runs here, whole or not at all."""
+    def write(self, stack: RunningStack) -> None:
+        """Record the running stack, atomically."""
         draft = self.path / "up.json.new"
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(here), file, indent=2)
+            json.dump(asdict(stack), file, indent=2)
         draft.replace(self.path / "up.json")
         self._has_written = True
 
     def last(self) -> RunningStack | None:
-        """Return what an ``up`` wrote last, whether it still runs or died without clearing away."""
+        """Return the last recorded stack, whether it runs or was killed."""
         try:
             return RunningStack(**json.loads((self.path / "up.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def running(self) -> RunningStack | None:
-        """Return what runs here now."""
-        here = self.last()
-        return here if here and is_alive(here.pid) and self._is_held() else None
+        """Return the stack that runs here now."""
+        stack = self.last()
+        return stack if stack and is_alive(stack.pid) and self._is_locked() else None
 
-    def _is_held(self) -> bool:
+    def _is_locked(self) -> bool:
         try:
-            looking = os.open(self.path / "lock", os.O_RDONLY)
+            lock = os.open(self.path / "lock", os.O_RDONLY)
         except OSError:
             return False
         try:
-            fcntl.flock(looking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
-            os.close(looking)
+            os.close(lock)
         return False
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether there is such a process, also somebody else's."""
+    """Return whether there is such a process, also one of another user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,33 +1,33 @@
-"""What ``hookyard up`` is to run, and where: decided from settings and options before anything starts."""
+"""The plan of ``hookyard up``: what is to run, and where, decided before anything starts."""
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hookyard.cli.launch import child_environment, emulator_secrets, module_command
 from hookyard.cli.up.child import ChildSpec
+from hookyard.cli.up.ports import LOOPBACK, is_loopback, listen_error, reachable_host
 from hookyard.redis.embedded import free_port
-from hookyard.settings.settings import SettingsError, ingress_faults, load
+from hookyard.settings.settings import SettingsError, ingress_faults, load, worker_faults
 
 if TYPE_CHECKING:
     from hookyard.cli.up.directory import UpDirectory
     from hookyard.settings.settings import Settings
 
-LOOPBACK: Final = "127.0.0.1"
-_ANYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - looked up, not bound
-_INGRESS_S: Final = 25.0
-_EMULATOR_S: Final = 5.0
-_SPARE_S: Final = 5.0
+EXAMPLE_BOT: Final = "handlers:router"
+"""The handlers that run where nothing is set up yet: neither a GitLab nor a bot."""
+
+_INGRESS_STOP_S: Final = 25.0
+_EMULATOR_STOP_S: Final = 5.0
+_MARGIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpPlan:
-    """What is to run. ``emulator_port`` is ``None`` where GitLab is a real one.
+    """What is to run. ``emulator_port`` is ``None`` where ``GL_URL`` names a GitLab.
 
-    ``is_open``: nobody has to prove to be GitLab, which is allowed on loopback only.
+    ``is_open``: the ingress accepts unauthenticated webhooks, which is allowed on loopback only.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class UpPlan:
     @property
     def ingress(self) -> str:
         """The ingress's address, as this machine reaches it."""
-        host = reached_at(self.settings.host)
+        host = reachable_host(self.settings.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
@@ -50,100 +50,82 @@ class UpPlan:
 
     @property
     def names(self) -> list[str]:
-        """The processes in the order in which they are begun."""
+        """The processes in the order in which they start."""
         many = self.workers > 1
         workers = [f"worker-{number}" if many else "worker" for number in range(1, self.workers + 1)]
         return [*(["emulator"] if self.emulator_port is not None else []), "ingress", *workers]
 
 
 def make_plan(*, port: int | None, emulator_port: int, workers: int) -> UpPlan:
-    """Return what is to run.
+    """Return the plan.
 
-    :param port: the ingress's, where it is not to be ``HOOKYARD_PORT``. 0, here and as
-        *emulator_port*, takes one that is free.
-    :raises SettingsError: when settings cannot be used, or when everybody could reach an ingress
-        that believes everybody.
+    :param port: the ingress's, instead of ``HOOKYARD_PORT``. 0, here and as *emulator_port*, takes a
+        free one.
+    :raises SettingsError: when settings cannot be used, or when others could reach an ingress that
+        accepts unauthenticated webhooks.
     """
     settings = load()
-    faults = ingress_faults(settings)
-    if faults and not _is_loopback(settings.host):
-        raise SettingsError(faults)
     has_gitlab = "gitlab_url" in settings.model_fields_set
+    if not has_gitlab and not settings.handlers:
+        settings = settings.model_copy(update={"handlers": EXAMPLE_BOT})
+    unauthenticated = ingress_faults(settings)
+    faults = worker_faults(settings)
+    if unauthenticated and not is_loopback(settings.host):
+        faults = [*unauthenticated, *faults]
+    if faults:
+        raise SettingsError(faults)
     return UpPlan(
         settings=settings,
         port=(settings.port if port is None else port) or free_port(),
         emulator_port=None if has_gitlab else emulator_port or free_port(),
         workers=workers,
         has_own_redis="redis_url" not in settings.model_fields_set,
-        is_open=bool(faults),
+        is_open=bool(unauthenticated),
     )
 
 
-def reached_at(host: str) -> str:
-    """Return the address by which this machine reaches what listens at *host*, which may be all addresses."""
-    return _ANYWHERE.get(host, host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def taken_port(layout: UpPlan) -> str | None:
-    """Return which port cannot be listened on and what to do about it; ``None`` when all can."""
-    wanted = [("ingress", layout.settings.host, layout.port, "--port")]
-    if layout.emulator_port is not None:
-        wanted.append(("emulator", LOOPBACK, layout.emulator_port, "--emulator-port"))
+def port_conflict(plan: UpPlan) -> str | None:
+    """Return which port cannot be used and what to do about it; ``None`` when all can."""
+    wanted = [("ingress", plan.settings.host, plan.port, "--port")]
+    if plan.emulator_port is not None:
+        wanted.append(("emulator", LOOPBACK, plan.emulator_port, "--emulator-port"))
     for name, host, port, option in wanted:
-        why = _why_not(host, port)
-        if why:
-            return f"The {name} cannot listen on {host} port {port}: {why}. Choose another with {option}."
-    if layout.port == layout.emulator_port:
-        return f"Ingress and emulator cannot share port {layout.port}. Choose another with --port."
+        error = listen_error(host, port)
+        if error:
+            return f"The {name} cannot listen on {host} port {port}: {error}. Choose another with {option}."
+    if plan.port == plan.emulator_port:
+        return f"Ingress and emulator cannot share port {plan.port}. Choose another with --port."
     return None
 
 
-def _why_not(host: str, port: int) -> str | None:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as exc:
-        return (exc.strerror or str(exc)).lower()
-    return None
+def shared_environment(plan: UpPlan, directory: UpDirectory, redis_url: str) -> dict[str, str]:
+    """Return the variables that the processes and commands in other terminals have in common.
 
-
-def shared_environment(layout: UpPlan, directory: UpDirectory, redis_url: str) -> dict[str, str]:
-    """Return the variables that our processes and commands in other terminals have in common.
-
-    No secret of GitLab's is among them: whoever needs one sets it.
+    None of GitLab's secrets is among them: a command that needs one has it in its own environment.
     """
-    settings = layout.settings
+    settings = plan.settings
     shared = {
         "REDIS_URL": redis_url,
-        "GL_URL": layout.emulator or settings.gitlab_url,
+        "GL_URL": plan.emulator or settings.gitlab_url,
         "HOOKYARD_PREFIX": settings.prefix,
         "HOOKYARD_HANDLERS": settings.handlers,
         "HOOKYARD_HOST": settings.host,
-        "HOOKYARD_PORT": str(layout.port),
+        "HOOKYARD_PORT": str(plan.port),
         "HOOKYARD_SPOOL_DIR": str(settings.spool_dir or directory.spool),
     }
-    if layout.is_open:
+    if plan.is_open:
         shared["HOOKYARD_ALLOW_UNAUTHENTICATED"] = "true"
     return shared
 
 
-def child_specs(layout: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
-    """Return how each process is started, in that order."""
-    settings = layout.settings
+def child_specs(plan: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
+    """Return the processes in the order in which they start."""
+    settings = plan.settings
     environment = child_environment(
-        {**shared, "PYTHONUNBUFFERED": "1"},
+        {**shared, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"},
         {
             "HOOKYARD_LOG_FORMAT": "console",
-            "HOOKYARD_SHUTDOWN_DELAY_S": "0",  # there is no load balancer that would have to notice
+            "HOOKYARD_SHUTDOWN_DELAY_S": "0",  # no load balancer has to notice
         },
     )
     commands = {
@@ -153,28 +135,26 @@ def child_specs(layout: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
             "--host",
             LOOPBACK,
             "--port",
-            str(layout.emulator_port),
+            str(plan.emulator_port),
             "--hook",
-            f"{layout.ingress}/",
+            f"{plan.ingress}/",
         ),
         "ingress": module_command("ingress"),
         "worker": module_command("worker"),
     }
-    stop_timeout_s = {
-        "emulator": _EMULATOR_S,
-        "ingress": _INGRESS_S + settings.shutdown_delay_s,
-        "worker": settings.drain_s + settings.lease_s + _SPARE_S,  # its own limit, and some
+    stop_timeouts_s = {
+        "emulator": _EMULATOR_STOP_S,
+        "ingress": _INGRESS_STOP_S + settings.shutdown_delay_s,
+        "worker": settings.drain_s + settings.lease_s + _MARGIN_S,  # longer than its own limit
     }
     environments = {"emulator": {**environment, **emulator_secrets(settings)}}
-    plans = []
-    for name in layout.names:
-        kind = name.partition("-")[0]
-        plans.append(
-            ChildSpec(
-                name=name,
-                command=commands[kind],
-                environment=environments.get(kind, environment),
-                stop_timeout_s=stop_timeout_s[kind],
-            )
+    kinds = {name: name.partition("-")[0] for name in plan.names}
+    return [
+        ChildSpec(
+            name=name,
+            command=commands[kind],
+            environment=environments.get(kind, environment),
+            stop_timeout_s=stop_timeouts_s[kind],
         )
-    return plans
+        for name, kind in kinds.items()
+    ]

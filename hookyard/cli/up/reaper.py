@@ -1,9 +1,9 @@
-"""Ends what `hookyard up` started when `up` itself is gone without having done so (kill -9, a crash).
+"""The reaper: ends what `hookyard up` started when `up` itself is killed or crashes.
 
-`up` runs this file as a process of its own and tells it over standard input whom it has started
-(`+ PID SIGNAL`) and whose end it has seen (`- PID`). The kernel closes that pipe when `up` dies,
-however it dies; then whoever is left gets its signal, and SIGKILL if that does not end it. The guard
-holds the lock of `.hookyard/` as well, so that the next `up` begins only when all this is over.
+`up` runs this file as a process and tells it over standard input which processes it has started
+(`+ PID SIGNAL`) and which have ended (`- PID`). The kernel closes that pipe when `up` dies, however it
+dies; each process that is left then gets its signal, and SIGKILL if that does not end it. The reaper
+holds the lock of `.hookyard/` as well, so that the next `up` starts only when all this is over.
 
 Only the standard library, since it is started by its path, without our packages; on Linux and macOS.
 """
@@ -17,14 +17,14 @@ import sys
 import time
 from pathlib import Path
 
-_PATIENCE_S = 20.0
-_LOOK_AGAIN_S = 0.02
+_TIMEOUT_S = 20.0
+_POLL_S = 0.02
 
 
 def main() -> None:
-    """Listen until `up` is gone, then end what is left."""
+    """Read until `up` is gone, then end the processes that are left."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # meant for `up`, which is to end all in good order
+        signal.signal(signum, signal.SIG_IGN)  # meant for `up`, which stops everything in order
     left: dict[int, signal.Signals] = {}
     for line in sys.stdin:
         sign, pid, *name = line.split()
@@ -36,12 +36,12 @@ def main() -> None:
 
 
 def end(left: dict[int, signal.Signals]) -> None:
-    """Signal all process groups in *left*, wait for them to be gone, kill those that are not."""
+    """Signal the process groups in *left*, wait for them to end, kill those that do not."""
     for pid, signum in left.items():
         _signal(pid, signum)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     while not all(_is_gone(pid) for pid in left) and time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(_POLL_S)
     for pid in left:
         _signal(pid, signal.SIGKILL)
 
@@ -52,7 +52,7 @@ def _signal(pid: int, signum: signal.Signals) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether it has ended; one that only waits for its parent to notice (a zombie) has."""
+    """Return whether a process has ended; a zombie has."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

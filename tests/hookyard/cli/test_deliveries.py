@@ -161,7 +161,7 @@ async def test_show_tells_each_run_and_each_attempt(hookyard, keep):
         "settled",
         "worker w-1",
         "✓ bot:first  succeeded after 12 ms",
-        "✗ bot:second  failed after 12 ms  (run 1, given up)",
+        "✗ bot:second  failed after 12 ms  (attempt 1, not retried)",
         "ValueError: no moon",
         "Last one",
         "hookyard replay d-1 --failed-only",
@@ -179,7 +179,7 @@ async def test_show_tells_of_workers_that_died_and_tries_that_were_handed_back(
     await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1})  # its lease is over
     await ledger.claim(worker="heir", limit=1)
     run = await hookyard("show", "d-1")
-    assert "crashed (its worker did not come back)" in run.out
+    assert "crashed (its worker disappeared)" in run.out
     assert "worker victim" in run.out
     assert "Its lease ends in" in run.out
     await keep("d-2", State.FAILED, ending=Ending.RELEASED)
@@ -189,15 +189,15 @@ async def test_show_tells_of_workers_that_died_and_tries_that_were_handed_back(
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (State.QUEUED, "It waits for a worker"),
+        (State.QUEUED, "It has been waiting for a worker"),
         (State.RETRYING, "It runs again in 3"),
         (State.SUCCEEDED, "every handler succeeded"),
-        (State.IGNORED, "no handler wants this event"),
+        (State.IGNORED, "no handler is registered for this event"),
     ],
 )
 async def test_show_ends_with_what_comes_next(hookyard, keep, state, expected):
     await keep("d-1", state)
-    assert expected in (await hookyard("show", "d-1")).out.partition("What comes next")[2]
+    assert expected in (await hookyard("show", "d-1")).out.partition("What happens next")[2]
 
 
 async def test_show_as_json_tells_the_whole_story(hookyard, keep):
@@ -235,7 +235,7 @@ async def test_the_beginning_of_an_id_will_do(hookyard, keep):
     assert (await hookyard("show", "3f6c2", "--json")).json["id"] == ID
     run = await hookyard("show", "3f6c")
     assert run.code == 1
-    assert "the beginning of 2 ids" in run.err
+    assert "2 ids begin with 3f6c" in run.err
     assert ID in run.err
 
 
@@ -257,11 +257,11 @@ async def test_a_record_of_a_newer_version_is_said_in_words(hookyard, keep, clie
 
 
 async def test_stats_count_by_state_and_tell_how_long_the_oldest_waits(hookyard, keep):
-    assert "Nothing waits." in (await hookyard("stats")).out
+    assert "No delivery is waiting." in (await hookyard("stats")).out
     await keep("d-1", State.FAILED)
     await keep("d-2")
     run = await hookyard("stats")
-    assert "The oldest that waits has been due for" in run.out
+    assert "The oldest waiting delivery has been due for" in run.out
     stats = (await hookyard("stats", "--json")).json
     assert (stats["total"], stats["states"]["failed"], stats["states"]["queued"]) == (2, 1, 1)
     assert stats["oldest_due"].endswith("Z")
@@ -271,4 +271,4 @@ async def test_a_workers_own_cron_jobs_are_not_deliveries_that_wait(hookyard, cl
     await client.zadd("hookyard:queue", {"cron:hookyard-prune:1": 1})
     run = await hookyard("stats")
     await client.delete("hookyard:queue")
-    assert "Nothing waits." in run.out
+    assert "No delivery is waiting." in run.out

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from hookyard.cli import api
+from hookyard.cli import gitlab_call
 
 GITLAB = "https://gitlab.example.com/sub"
 
@@ -25,7 +25,7 @@ GITLAB = "https://gitlab.example.com/sub"
     ],
 )
 def test_a_path_may_come_with_or_without_what_precedes_it(path):
-    call = api.read_call("get", path, [], paginate=False, gitlab_url=GITLAB)
+    call = gitlab_call.read_call("get", path, [], paginate=False, gitlab_url=GITLAB)
     assert (call.method, call.path) == ("GET", "projects/1/issues")
 
 
@@ -33,8 +33,8 @@ def test_a_path_may_come_with_or_without_what_precedes_it(path):
     "path", ["https://elsewhere.example.com/api/v4/user", "../../../user", "http:user", "/api/v4/../v3/user"]
 )
 def test_a_path_that_leads_away_from_gitlab_is_refused(path):
-    with pytest.raises(api.WrongUse, match="where the token belongs"):
-        api.read_call("GET", path, [], paginate=False, gitlab_url=GITLAB)
+    with pytest.raises(gitlab_call.UsageError, match="the only address that gets the token"):
+        gitlab_call.read_call("GET", path, [], paginate=False, gitlab_url=GITLAB)
 
 
 @pytest.mark.parametrize(
@@ -49,31 +49,31 @@ def test_a_path_that_leads_away_from_gitlab_is_refused(path):
     ],
 )
 def test_fields_are_texts_or_json(texts, fields):
-    assert api.read_fields(texts) == fields
+    assert gitlab_call.read_fields(texts) == fields
 
 
 @pytest.mark.parametrize("text", ["title", "=x", ":=1", "n:=five"])
 def test_a_field_that_is_neither_is_wrong_use(text):
-    with pytest.raises(api.WrongUse):
-        api.read_fields([text])
+    with pytest.raises(gitlab_call.UsageError):
+        gitlab_call.read_fields([text])
 
 
 @pytest.mark.parametrize(("method", "paginate"), [("FETCH", False), ("POST", True)])
 def test_methods_that_cannot_be_are_wrong_use(method, paginate):
-    with pytest.raises(api.WrongUse):
-        api.read_call(method, "/user", [], paginate=paginate, gitlab_url=GITLAB)
+    with pytest.raises(gitlab_call.UsageError):
+        gitlab_call.read_call(method, "/user", [], paginate=paginate, gitlab_url=GITLAB)
 
 
 @pytest.fixture
 def run(processes):
-    """Gives a coroutine function that runs the module as a process; gives exit code and output."""
+    """Gives a coroutine function that runs ``hookyard api`` as a process; gives exit code and output."""
     import asyncio
 
     numbers = iter(range(99))
 
     async def run(*arguments, **environment):
         name = f"api-{next(numbers)}"
-        process = processes.start("-m", "hookyard.cli.api", *arguments, name=name, **environment)
+        process = processes.start("-m", "hookyard.cli.main", "api", *arguments, name=name, **environment)
         return await asyncio.to_thread(process.wait, 30), processes.log(name)
 
     return run
@@ -94,7 +94,7 @@ async def test_it_reads_writes_and_follows_pages(run, free_server):
     code, out = await run("DELETE", f"/projects/1/issues/1/notes/{json.loads(out)[-1]['id']}", GL_URL=url)
     assert (code, out) == (0, "")
     code, out = await run("GET", "/projects/1", "--paginate", GL_URL=url)
-    assert (code, out) == (2, "projects/1 is one thing, not a list: leave --paginate out\n")
+    assert (code, out) == (2, "projects/1 is a single object, not a list: leave out --paginate\n")
 
 
 async def test_error_answers_are_one_line_with_status_and_gitlabs_words(run, free_server):
@@ -140,6 +140,6 @@ async def test_head_gives_the_headers_and_get_spells_json_values_as_a_query_does
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
         gl = DeliveryGitLabAPI(client, make_settings(GL_URL=GITLAB), event_uuid=None, clock=lambda: 0.0)
         fields = {"owned": True, "iids[]": ["1", "2"]}
-        head = api.ApiCall(method="HEAD", path="projects", fields=fields)
-        assert (await api.answer_of(head, gl))["x-total"] == "5"
+        head = gitlab_call.ApiCall(method="HEAD", path="projects", fields=fields)
+        assert (await gitlab_call.answer_of(head, gl))["x-total"] == "5"
     assert seen == ["owned=true&iids%5B%5D=1&iids%5B%5D=2"]

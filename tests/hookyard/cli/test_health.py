@@ -22,14 +22,14 @@ def one_line(text):
 def test_an_ingress_that_would_keep_a_webhook_is_well(command, processes):
     _, url = processes.ingress(HOOKYARD_HOST="0.0.0.0")
     run = command("health", "ingress", HOOKYARD_HOST="0.0.0.0", HOOKYARD_PORT=url.rpartition(":")[2])
-    assert (run.code, run.out, run.err) == (0, "ingress: well\n", "")
+    assert (run.code, run.out, run.err) == (0, "ingress: healthy\n", "")
 
 
 def test_an_ingress_that_could_not_keep_one_is_not_and_says_why(command, processes):
     _, url = processes.ingress(REDIS_URL=NOWHERE)
     run = command("health", "ingress", HOOKYARD_PORT=url.rpartition(":")[2])
     assert run.code == 1
-    assert run.err.startswith("ingress: /ready answers 503 (redis: ")
+    assert run.err.startswith("ingress: /ready answered 503 (redis: ")
     assert one_line(run.err)
 
 
@@ -49,7 +49,7 @@ async def test_a_worker_is_well_once_it_has_said_so(command, processes, redis_ur
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
     run = await asyncio.to_thread(command, "health", "worker", REDIS_URL=redis_url)
-    assert (run.code, run.out) == (0, "worker: well\n")
+    assert (run.code, run.out) == (0, "worker: healthy\n")
 
 
 def test_a_worker_that_waits_for_redis_is_not_to_be_started_again(command):
@@ -74,17 +74,20 @@ def test_a_containers_process_is_told_by_its_first_command_line(monkeypatch, tmp
 def test_health_asks_which_where_nothing_tells(command):
     run = command("health")
     assert run.code == 2
-    assert "hookyard health ingress" in run.err
+    assert "hookyard health ingress|worker|emulator" in run.err
 
 
 def test_preflight_lets_good_settings_pass_and_tells_all_that_is_wrong_with_others(command, tmp_path):
-    assert command("preflight", GL_SECRET="hunter2").code == 0
+    assert command("preflight", GL_SECRET="hunter2", HOOKYARD_HANDLERS="bot:router").code == 0
     (tmp_path / "token").write_text("change-me\n")
     run = command(
-        "preflight", GL_ACCESS_TOKEN_FILE=str(tmp_path / "token"), GL_SECRET_FILE=str(tmp_path / "nowhere")
+        "preflight",
+        HOOKYARD_HANDLERS="bot:router",
+        GL_ACCESS_TOKEN_FILE=str(tmp_path / "token"),
+        GL_SECRET_FILE=str(tmp_path / "nowhere"),
     )
     assert run.code == 2
-    assert "GL_ACCESS_TOKEN: this is an example's value" in run.err
+    assert "GL_ACCESS_TOKEN: this is a placeholder from an example" in run.err
     assert f"GL_SECRET_FILE={tmp_path}/nowhere: there is no such file" in run.err
     assert len(run.err.splitlines()) == 3
 
@@ -96,4 +99,4 @@ async def test_a_worker_with_a_port_of_its_own_is_asked_there(command, processes
     processes.worker(HOOKYARD_HANDLERS="handlers:router", HOOKYARD_METRICS_PORT=str(port))
     await until(lambda: b"worker ready" in processes.log("worker").encode())
     run = await asyncio.to_thread(command, "health", "worker", **given)
-    assert (run.code, run.out) == (0, "worker: well\n")
+    assert (run.code, run.out) == (0, "worker: healthy\n")

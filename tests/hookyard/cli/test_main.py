@@ -196,7 +196,7 @@ async def test_check_finds_nothing_at_fault_where_nothing_is(command, free_serve
     found = {one["about"]: one for one in run.json["findings"]}
     assert run.code == 0
     assert found["handler"]["text"] == "bot:build for Push Hook"
-    assert found["token"]["text"] == "of garden-bot, scopes api"
+    assert found["token"]["text"] == "belongs to garden-bot, scopes api"
     assert found["persistence"]["level"] == "ok"
     assert {name: found[name]["level"] for name in ("workers", "queue", "clock", "spool")} == {
         "workers": "risk",  # none is started here

@@ -9,7 +9,7 @@ from hookyard.ledger.records import State
 @pytest.fixture
 def somebody_answers(monkeypatch):
     """A terminal at standard input."""
-    monkeypatch.setattr(replay, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(replay, "_is_interactive", lambda: True)
 
 
 async def test_replay_by_id_runs_all_handlers_again(hookyard, keep, listing):
@@ -30,7 +30,7 @@ async def test_replay_of_only_what_failed_keeps_successes(hookyard, keep, listin
 
 async def test_replay_says_that_a_running_one_runs_again_later(hookyard, keep):
     await keep("d-1", State.RUNNING)
-    assert "runs again when this run has ended" in (await hookyard("replay", "d-1")).out
+    assert "will run again after this run" in (await hookyard("replay", "d-1")).out
 
 
 async def test_ids_that_are_missing_are_named_and_the_others_replayed(hookyard, keep, listing):
@@ -89,13 +89,13 @@ async def test_an_order_wants_ids_or_filters(hookyard, keep, listing, order, arg
     await keep("d-1", State.FAILED)
     run = await hookyard(order, *arguments, "--yes")
     assert run.code == 2
-    assert "by their ids" in run.err
+    assert "either ids or filters" in run.err
     assert (await listing.get("d-1")).state is State.FAILED
 
 
 async def test_filters_that_match_nothing_do_nothing(hookyard, keep):
     run = await hookyard("discard", "--state", "failed")
-    assert (run.code, run.out.strip()) == (0, "None matches; nothing was done.")
+    assert (run.code, run.out.strip()) == (0, "No delivery matches; nothing was changed.")
 
 
 async def test_discard_removes_for_good(hookyard, keep, listing):

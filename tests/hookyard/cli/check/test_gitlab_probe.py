@@ -1,46 +1,19 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from email.utils import formatdate
 
 import httpx
 import pytest
-from gidgetlab.routing import Router
 from gitlab_emulator.app import create_app
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from worker.diagnostics import gitlab_report, handlers_report
+from hookyard.cli.check.gitlab_probe import gitlab_report
 
 ADDRESS = "http://gitlab.test"
-
-
-def test_the_report_on_handlers_names_each_with_its_events():
-    report = handlers_report("handlers:router")
-    assert report["error"] is None
-    assert report["handlers"]["handlers.greet_reporter:greet_reporter"] == ["Issue Hook (action=open)"]
-    assert report["handlers"]["handlers.build_docs:build_docs"] == ["Push Hook"]
-
-
-def test_handlers_that_do_not_load_are_reported_with_the_reason():
-    report = handlers_report("nowhere:router")
-    assert "there is no module nowhere" in report["error"]
-    assert report["handlers"] == {}
-
-
-def test_one_handler_for_two_events_has_both():
-    from worker.diagnostics import _Collecting
-
-    router = Router()
-
-    async def both(event, gl): ...
-
-    router.add(both, "Push Hook")
-    router.add(both, "Issue Hook", action="open")
-    assert list(_Collecting(router).found.values()) == [["Push Hook", "Issue Hook (action=open)"]]
 
 
 @pytest.fixture
@@ -120,16 +93,3 @@ async def test_a_gitlab_that_does_not_answer_is_an_error(report_on):
     report = await report_on(broken)
     assert (report["answers"], report["version"]) == (False, None)
     assert "does not answer" in report["error"]
-
-
-async def test_the_process_prints_one_json_object_whatever_a_bot_prints(processes, tmp_path, free_server):
-    url = await free_server(create_app())
-    (tmp_path / "bot.py").write_text(
-        "print('noise')\nfrom gidgetlab.routing import Router\nrouter = Router()\n"
-    )
-    process = processes.start(
-        "-m", "worker.diagnostics", name="out", GL_URL=url, HOOKYARD_HANDLERS="bot:router"
-    )
-    assert await asyncio.to_thread(process.wait, 30) == 0
-    last = processes.log("out").splitlines()[-1]
-    assert json.loads(last)["handlers"] == {"import_string": "bot:router", "error": None, "handlers": {}}

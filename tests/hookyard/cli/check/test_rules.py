@@ -123,7 +123,7 @@ def test_a_token_is_judged(token, level):
     assert levels(found) == {"gitlab": "ok", "token": level}
 
 
-def test_the_stand_in_for_gitlab_wants_no_token():
+def test_the_emulator_needs_no_token():
     report = {"url": "http://127.0.0.1:8002", "answers": True, "error": None, "version": None, "token": None}
     assert levels(rules.of_gitlab(report, today=TODAY, is_emulator=True))["token"] == "ok"
 

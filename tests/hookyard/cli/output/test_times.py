@@ -29,7 +29,7 @@ def test_a_moment_is_a_span_before_now_or_an_iso_time(text, moment_ms):
 
 @pytest.mark.parametrize("text", ["", "yesterday", "15", "m", "-2h", "2023-13-01", "1h30m"])
 def test_what_is_neither_is_said_with_examples(text):
-    with pytest.raises(ValueError, match="is no time: write 15m"):
+    with pytest.raises(ValueError, match="is not a time: write 15m"):
         parse_moment(text, now_ms=NOW)
 
 
