@@ -120,6 +120,14 @@ async def test_options_that_cannot_be_read_are_wrong_use(hookyard, options):
     assert not run.out
 
 
+@pytest.mark.parametrize("name", ["deliveries", "replay", "discard"])
+async def test_a_state_that_there_is_not_is_named_with_the_one_that_was_meant(hookyard, name):
+    run = await hookyard(name, "--state", "failled")
+    assert run.code == 2
+    assert run.err.startswith("--state failled: did you mean failed? The states are queued, ")
+    assert "Value error" not in run.err
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 async def test_ids_are_whole_in_a_terminal_of_any_width(listing, keep, width):
     await keep(

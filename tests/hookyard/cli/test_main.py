@@ -237,3 +237,11 @@ def test_check_of_settings_that_cannot_be_read_names_them_as_faults(command):
     assert run.code == 2
     assert "HOOKYARD_SLOTS" in run.out
     assert "HOOKYARD_PORT" in run.out
+
+
+def test_check_without_handlers_says_what_to_set(command):
+    run = command("check", "--json", REDIS_URL="redis://127.0.0.1:1/0", GL_URL="http://127.0.0.1:1")
+    found = {one["about"]: one for one in run.json["findings"]}
+    assert run.code == 2
+    assert found["handlers"]["text"] == "HOOKYARD_HANDLERS is not set"
+    assert found["handlers"]["todo"].startswith("Set it to your bot's module and router")
