@@ -35,22 +35,16 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, _SAFE_PATH, "-m", module, *arguments]
 
 
-def exec_module(
-    module: str,
-    *arguments: str,
-    environment: Mapping[str, str],
-    overrides: Mapping[str, str] | None = None,
-) -> NoReturn:
+def exec_module(module: str, *, overrides: Mapping[str, str], defaults: Mapping[str, str]) -> NoReturn:
     """Replace this process by one of our modules, so that signals, output and exit code are its own.
 
-    :param environment: variables for it, where our environment leaves them unset.
     :param overrides: variables for it, whatever our environment says.
+    :param defaults: variables for it, where our environment leaves them unset.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    command = module_command(module, *arguments)
-    variables = child_environment(overrides or {}, environment)
-    os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
+    command = module_command(module)
+    os.execve(command[0], command, child_environment(overrides, defaults))  # noqa: S606 - no shell is wanted
 
 
 def emulator_secrets(settings: Settings) -> dict[str, str]:

@@ -91,4 +91,4 @@ def _start(module: str, *, inherit: tuple[str, ...], **options: str | None) -> N
     given = {variable(field): value for field, value in options.items() if value is not None}
     context = context_or_exit(**given)
     inherited = {name: value for name, value in context.inherited.items() if name in inherit}
-    exec_module(module, environment=inherited, overrides=given)
+    exec_module(module, overrides=given, defaults=inherited)
