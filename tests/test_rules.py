@@ -161,7 +161,6 @@ SHARED_NAMES = {
     "app": "puts the process together",
     "client": "the client of the server that the package is about",
     "command": "the command that the package is about",
-    "diagnostics": "what `check` asks a process of this package",
     "errors": "what the package raises, and of which kind an error is",
     "logs": "log records: how they are written, or read by a test",
     "metrics": "what the package counts",
