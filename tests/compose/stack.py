@@ -67,8 +67,8 @@ class Stack:
     def lay_out(self, *, ingresses: int, workers: int) -> None:
         """Copy what is needed, and do what README tells a new operator to do."""
         names = ["Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example", "deploy"]
-        names += ["requirements.txt", "pyproject.toml", "README.md", "LICENSE", "hookyard"]
-        names += ["ingress", "worker", "handlers", "emulator", "pytest_hookyard"]
+        names += ["requirements.txt", "requirements-emulator.txt", "pyproject.toml", "README.md", "LICENSE"]
+        names += ["hookyard", "ingress", "worker", "handlers", "emulator", "pytest_hookyard"]
         for name in names:
             if (ROOT / name).is_dir():
                 shutil.copytree(
@@ -125,8 +125,10 @@ class Stack:
         return done.stdout
 
     def build(self, number: int) -> None:
-        """Build the image with the tag *number*."""
-        self.run("podman", "build", "--network=host", "-t", f"{self.project}:{number}", ".")
+        """Build the images with the tag *number*: that of the services, and the emulator's."""
+        build = ("podman", "build", "--network=host")
+        self.run(*build, "-t", f"{self.project}:{number}", ".")
+        self.run(*build, "--target", "emulator", "-t", f"{self.project}:{number}-emulator", ".")
 
     def up(self, **scale: int) -> None:
         """Start what does not run yet; *scale* says how many of a service there shall be."""
@@ -219,4 +221,5 @@ class Stack:
             for name in self.run("podman", kind, "ls", "-q", label).split():
                 self.run("podman", kind, "rm", "--force", name, may_fail=True)
         for number in (1, 2):
-            self.run("podman", "rmi", "--force", f"{self.project}:{number}", may_fail=True)
+            for image in (f"{self.project}:{number}", f"{self.project}:{number}-emulator"):
+                self.run("podman", "rmi", "--force", image, may_fail=True)
