@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,9 +95,35 @@ def test_the_names_are_the_bots(hookyard):
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
+def place(tmp_path_factory):
+    """A folder for the wheels and the environment, made once by the run and shared by its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "installation"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def made_once(folder):
+    """Give whether *folder* is to be made, to one process at a time."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="module")
+def wheels(place):
     """The wheels of both distributions, built from what is in the checkout and nothing built before."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
+    with made_once(place / "wheels") as is_to_be_made:
+        if is_to_be_made:
+            build(place / "source", place / "wheels")
+    return place / "wheels"
+
+
+def build(source, out):
+    source.mkdir()
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests")
     for name in SOURCES:
         if (ROOT / name).is_dir():
@@ -108,32 +136,29 @@ def wheels(tmp_path_factory):
         *(source, source / "emulator"),
         environment={"SETUPTOOLS_SCM_PRETEND_VERSION": VERSION},
     )
-    return out
 
 
 @pytest.fixture(scope="module")
-def environment(wheels, tmp_path_factory):
+def environment(wheels, place):
     """A virtual environment with ``hookyard[test]`` and what that asks for, in the locked versions."""
-    place = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", place / "venv")
+    with made_once(place / "venv") as is_to_be_made:
+        if is_to_be_made:
+            install(wheels, place / "venv")
+    return place / "venv" / "bin"
+
+
+def install(wheels, venv):
+    run(sys.executable, "-m", "venv", venv)
     lock = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
-    (place / "versions.txt").write_text(
+    versions = venv / "versions.txt"
+    versions.write_text(
         "\n".join(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==[^\\\n]+", lock, re.MULTILINE)), encoding="utf-8"
     )
     run(
-        *(
-            place / "venv" / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--no-compile",
-            "--only-binary",
-            ":all:",
-        ),
-        *("--constraint", place / "versions.txt"),
+        *(venv / "bin" / "python", "-m", "pip", "install"),
+        *("--only-binary", ":all:", "--constraint", versions),
         *(f"{wheel('hookyard', wheels)}[test]", wheel("gitlab_emulator", wheels)),
     )
-    return place / "venv" / "bin"
 
 
 @pytest.fixture
@@ -243,7 +268,8 @@ def test_a_bot_with_modules_like_ours_is_tested_with_the_plugin(environment, bot
 
 
 def test_check_finds_the_handlers_of_a_bot_with_modules_like_ours(hookyard, bot, redis_url):
-    told, _ = hookyard("check", folder=bot(MODULES), REDIS_URL=redis_url).communicate(timeout=60)
+    check = hookyard("check", folder=bot(MODULES), REDIS_URL=redis_url, GL_URL="http://127.0.0.1:1")
+    told, _ = check.communicate(timeout=60)
     assert "mybot:greet for Issue Hook (action=open)" in " ".join(told.split())
 
 
