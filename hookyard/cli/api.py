@@ -29,7 +29,8 @@ def api(
 ) -> None:
     """Make one GitLab REST call.
 
-    Uses the client that handlers get, with GL_URL and GL_ACCESS_TOKEN, and prints the answer as JSON.
+    Uses the client that handlers get, with GL_URL and GL_ACCESS_TOKEN.
+    Prints the answer as JSON.
     """
     import httpx
     from gidgetlab.exceptions import GitLabException

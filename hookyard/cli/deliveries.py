@@ -104,7 +104,8 @@ def stats(
 ) -> None:
     """Count deliveries by state.
 
-    Also shows how long the oldest has been due. --watch with --json prints one line of JSON a second.
+    Also shows how long the oldest has been due.
+    --watch with --json prints one line of JSON a second.
     """
 
     async def read(session: LedgerSession) -> Stats:

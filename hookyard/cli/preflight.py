@@ -13,7 +13,8 @@ from hookyard.settings.settings import ingress_faults, load_or_exit, worker_faul
 def preflight() -> None:
     """Check the settings of an ingress and a worker.
 
-    Starts nothing. Exit code 2, with every fault in one message, when they cannot be used.
+    Starts nothing. When they cannot be used, names every fault in one message
+    and ends with exit code 2.
     """
     load_or_exit(lambda settings: [*ingress_faults(settings), *worker_faults(settings)])
     show("The settings can be used.")

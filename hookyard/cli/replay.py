@@ -66,8 +66,10 @@ def replay(
 ) -> None:
     """Run deliveries again, by id or by filter.
 
-    A delivery that is running runs again after its current run. Attempts count from 1 again. Refused only
-    where the body was dropped to make room in Redis.
+    All attempts of a handler are available to it again. A delivery that is
+    running runs again after its current run.
+
+    Refused only where the body was dropped to make room in Redis.
     """
     what: Literal["all", "failed"] = "failed" if failed_only else "all"
     which = "only handlers without a success" if failed_only else "all handlers"

@@ -132,13 +132,22 @@ def load_router_or_exit(import_string: str) -> Router:
 
 
 def _broken(import_string: str, exc: BaseException) -> str:
+    text = exc.msg if isinstance(exc, SyntaxError) else str(exc)  # whose str() has half of the place
+    reason = f"{type(exc).__name__}: {text}{_place(exc)}"
+    return f"HOOKYARD_HANDLERS={import_string}: importing it failed with {reason}"
+
+
+def _place(exc: BaseException) -> str:
+    """Return the file and line of the bot's code that failed."""
+    if isinstance(exc, SyntaxError) and exc.filename and Path(exc.filename).is_file():
+        return f" ({exc.filename}, line {exc.lineno})"
     trace, place = exc.__traceback__, ""
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "importlib" not in code.co_filename:
+        if "importlib" not in code.co_filename and code.co_filename != __file__:
             place = f" ({code.co_filename}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    return f"HOOKYARD_HANDLERS={import_string}: importing it failed with {type(exc).__name__}: {exc}{place}"
+    return place
 
 
 def _is_hashable(value: object) -> bool:

@@ -170,7 +170,7 @@ class Stack:
                 self.run("podman", "exec", name, "hookyard", "health", may_fail=True).strip()
                 for name in names
             ]
-            if said == [f"{service}: well"] * number:
+            if said == [f"{service}: healthy"] * number:
                 return
             if time.monotonic() > deadline:
                 logs = "\n".join(self.logs(name)[-1500:] for name in names)

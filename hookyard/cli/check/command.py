@@ -34,7 +34,8 @@ def check(as_json: JsonOption = False) -> None:
 
     Reports each as ok, risk or fault, and says what to do.
 
-    Exit code 1 with a fault, 2 when settings cannot be used or HOOKYARD_HANDLERS is missing, else 0.
+    Exit code 2 when settings cannot be used or HOOKYARD_HANDLERS is missing,
+    1 with any other fault, else 0.
     """
     try:
         context = resolve_context()

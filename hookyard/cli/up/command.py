@@ -43,10 +43,12 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    Starts Redis, a GitLab emulator, an ingress and a worker, and prints what to try next.
+    Starts Redis, a GitLab emulator, an ingress and a worker.
+    Once they are ready, prints what to try next.
 
-    Redis keeps its data in .hookyard/; with REDIS_URL set, that Redis is used instead. With GL_URL set, that
-    GitLab is used instead of the emulator.
+    Redis keeps its data in .hookyard/; with REDIS_URL set, that one is used.
+
+    With GL_URL set, that GitLab is used instead of the emulator.
     """
     try:
         plan = make_plan(port=port, emulator_port=emulator_port, workers=workers)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
 from gidgetlab.routing import Router
 
 from hookyard.cli.check.handlers_probe import _RegistrationReader, handlers_report
@@ -29,6 +30,23 @@ def test_one_handler_for_two_events_has_both():
     router.add(both, "Push Hook")
     router.add(both, "Issue Hook", action="open")
     assert list(_RegistrationReader(router).found.values()) == [["Push Hook", "Issue Hook (action=open)"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("x = (", "SyntaxError: "),
+        ("raise ValueError('no moon')", "ValueError: no moon"),
+        ("1 / 0", "ZeroDivisionError: "),
+    ],
+)
+def test_an_error_in_a_bot_is_located_in_the_bot(command, tmp_path, line, error):
+    (tmp_path / "mybot.py").write_text("import jobs\n")
+    (tmp_path / "jobs.py").write_text(f"\n{line}\n")
+    run = command("check", "--json", HOOKYARD_HANDLERS="mybot:router", REDIS_URL="redis://127.0.0.1:1/0")
+    (found,) = [one for one in run.json["findings"] if one["about"] == "handlers"]
+    assert f"importing it failed with {error}" in found["text"]
+    assert found["text"].endswith(f"({tmp_path / 'jobs.py'}, line 2)")
 
 
 async def test_the_process_prints_one_json_object_whatever_a_bot_prints(processes, tmp_path):
