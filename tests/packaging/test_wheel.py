@@ -150,10 +150,11 @@ def environment(wheels, place):
 def install(wheels, venv):
     run(sys.executable, "-m", "venv", venv)
     lock = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    pins = re.findall(
+        r"^([\w.-]+)(?:\[[^]]*\])?(==[^\\\n]+)", lock, re.MULTILINE
+    )  # a constraint has no extras
     versions = venv / "versions.txt"
-    versions.write_text(
-        "\n".join(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==[^\\\n]+", lock, re.MULTILINE)), encoding="utf-8"
-    )
+    versions.write_text("\n".join(map("".join, pins)), encoding="utf-8")
     run(
         *(venv / "bin" / "python", "-m", "pip", "install"),
         *("--only-binary", ":all:", "--constraint", versions),
