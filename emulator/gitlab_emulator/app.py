@@ -54,10 +54,10 @@ def create_app(  # noqa: PLR0913 - one parameter for each option of the command
     accounts; without both the API takes any token, or none. `rate_limit` is how many calls an account
     may make in a minute (None: any number). `state_path` is the file that the state is written to after
     changes (`state_file.load` reads it). `external_url` is the address that links are made with (None:
-    whatever address each request came to). `clock` may be sped up through `/-/clock`; `version` is the
+    whatever address each request was sent to). `clock` may be sped up through `/-/clock`; `version` is the
     GitLab whose webhooks are sent. What the app keeps can be reached as `app.state.gitlab`, `.calls`,
-    `.faults`, `.hooks`, `.clock` and `.third_party`. Its lifespan ends what is under way; whoever runs
-    it without one calls `app.state.hooks.aclose()`.
+    `.faults`, `.hooks`, `.clock` and `.third_party`. Its lifespan ends outstanding work; without one,
+    call `app.state.hooks.aclose()`.
     """
     state = seed() if state is None else state
     calls, faults = CallRecord(), Faults()

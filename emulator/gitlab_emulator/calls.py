@@ -1,4 +1,4 @@
-"""Which REST calls were made: the record that the page shows and that tests ask for.
+"""The record of REST calls, which a page shows and tests ask for.
 
 Bounded, newest kept. No secret gets in: of the headers only the two in `KEPT_HEADERS` are kept, and
 parameters whose name speaks of a token or a password lose their value, and a webhook's headers do.

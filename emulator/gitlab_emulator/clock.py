@@ -1,4 +1,4 @@
-"""What time it is in the emulator: it can run faster than the world's, and be moved forward.
+"""The emulator's clock, which can run faster than real time and be moved forward.
 
 So that a test need not wait a minute for a hook to be called again. Receivers compare the time of a
 delivery with their own clock, so that one comes from the world's.
@@ -41,7 +41,7 @@ class Clock:
         return self._shown_then + timedelta(seconds=min(passed_s, left_s))
 
     def set(self, *, forward_s: float = 0.0, speed: float | None = None) -> None:
-        """Move it forward by so many seconds, and from now on let it run that many times as fast."""
+        """Move it forward by `forward_s` seconds, and set how many times as fast it runs from now on."""
         if not 0 <= forward_s <= MAX_FORWARD_S:
             raise ClockError(f"forward_s must be a number of seconds from 0 to {MAX_FORWARD_S:.0f}")
         if speed is not None and not 0 < speed <= MAX_SPEED:

@@ -1,6 +1,6 @@
 """The emulator's own routes, for tests and for the people who run it, but for that of the clock.
 
-They ask for no token: whoever can reach the emulator may do with it what they like.
+They ask for no token: anyone who can reach the emulator controls it.
 """
 
 from __future__ import annotations

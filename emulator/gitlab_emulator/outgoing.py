@@ -1,4 +1,4 @@
-"""What `send` is to send: a sample or a file, changed as asked, under the right event header.
+"""The delivery that `send` sends: a sample or a file, amended, under the right event header.
 
 Pure: bytes, times and ids come in.
 """

@@ -1,6 +1,6 @@
-"""Samples in a given project: its own objects where it has some, stand-ins where it has none.
+"""Samples in a given project: its own objects, or placeholders where it has none.
 
-Pure. A stand-in is made for the one sample and kept nowhere.
+Pure. A placeholder is made for one sample and not stored.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ MIN_TEXT_COLUMNS = 30
 
 
 def listing(columns: int | None) -> str:
-    """All samples under their headers, each with what happens in it, at most so many columns wide.
+    """All samples under their headers, each with its summary, at most `columns` wide.
 
     None: one line for each sample, however long. A name that is longer than its column has its text on
     the next line.

@@ -61,7 +61,7 @@ def load(path: Path) -> State | None:
 
 
 def save(path: Path, text: str) -> None:
-    """Put the text there in one step: whoever reads the file sees all of the old or all of the new."""
+    """Put the text there in one step: a reader sees all of the old or all of the new."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(beside, NEW, READABLE_BY_OWNER), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""When the state is written to its file: soon after a change, once for many, and at the end."""
+"""Write the state to its file: soon after a change, once for many, and at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IDLE_SHARE = 10  # times as long as the last write took: a large state is writte
 
 
 class StateKeeper:
-    """Writes the state to `path`. What fails is told in the log, and tried again at the next change."""
+    """Writes the state to `path`. A failure is logged, and the next change retries."""
 
     def __init__(self, state: State, path: Path, *, wait_s: float = WAIT_S) -> None:
         self._state = state

@@ -44,7 +44,7 @@ class GitLabApi:
     """Answers every path under `/api`.
 
     `token` is an access token that may do everything, in the bot's name; None makes any token that, as
-    long as none is registered in the state. `hooks` is told what happens, `limit` counts the calls.
+    long as none is registered in the state. `hooks` is notified of what happens, `limit` counts the calls.
     `base_url_of` gives the address that people reach this GitLab by, for links. `changed` is called
     after a call that may have changed the state.
     """

@@ -1,4 +1,4 @@
-"""From a request's query and body to one set of parameters, the way GitLab takes them.
+"""Parse a request's query and body into one set of parameters, the way GitLab does.
 
 Query and body count alike, the body wins. What cannot be read raises `Refusal` with a 4xx, whatever
 the bytes: nothing that a client sends ends in a 500. No I/O.

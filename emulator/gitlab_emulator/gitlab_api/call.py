@@ -1,4 +1,4 @@
-"""What goes into an API function and what comes out of it.
+"""The input and the output of an API function.
 
 Status codes and error bodies: https://docs.gitlab.com/api/rest/troubleshooting/ ; the wording of each
 is GitLab's own, since clients show it and some match on it.

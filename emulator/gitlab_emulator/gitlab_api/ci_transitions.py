@@ -1,4 +1,4 @@
-"""What becomes of pipelines and jobs, and what the hooks are told of it.
+"""Status transitions of pipelines and jobs, with the webhooks that they trigger.
 
 Nothing runs in the emulator: jobs go from state to state when a call says so.
 """

@@ -1,4 +1,4 @@
-"""What can be read and changed alike on issues and merge requests: filters of lists, edits."""
+"""Filters and edits that issues and merge requests have in common."""
 
 from __future__ import annotations
 

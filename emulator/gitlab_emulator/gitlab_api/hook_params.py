@@ -1,4 +1,4 @@
-"""What a call says about a hook: the attributes that it names, read and refused as GitLab does.
+"""Parameters that describe a hook, read and refused the way GitLab does.
 
 Attributes: https://docs.gitlab.com/api/project_webhooks/ , group_webhooks, system_hooks.
 """

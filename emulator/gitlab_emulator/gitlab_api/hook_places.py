@@ -1,4 +1,4 @@
-"""Whose hooks a call is about: a project's, a group's or the instance's, and who may touch them."""
+"""Owners of hooks: a project, a group or the instance, and who may manage theirs."""
 
 from __future__ import annotations
 

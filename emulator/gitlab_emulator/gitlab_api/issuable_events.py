@@ -1,4 +1,4 @@
-"""What the hooks are told when issues, merge requests and notes are made or changed.
+"""Webhooks that changes of issues, merge requests and notes trigger.
 
 Which acts GitLab tells of: https://docs.gitlab.com/user/project/integrations/webhook_events/ .
 """

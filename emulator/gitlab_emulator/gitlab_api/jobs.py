@@ -1,7 +1,7 @@
 """Jobs: https://docs.gitlab.com/api/jobs/ .
 
 Nobody runs them here, so the call by which runners report is there as well: `PUT /jobs/:id` with
-`state` running, success or failed takes a job on, for whoever may write to its project.
+`state` running, success or failed takes a job on, for anyone who may write to its project.
 """
 
 from __future__ import annotations

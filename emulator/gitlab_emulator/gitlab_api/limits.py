@@ -1,4 +1,4 @@
-"""How many calls an account makes in this minute, and whether that is too many.
+"""The rate limit: calls per account and minute.
 
 Headers and answer: docs.gitlab.com/administration/settings/user_and_ip_rate_limits#response-headers .
 """

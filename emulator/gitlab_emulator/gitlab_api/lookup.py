@@ -1,4 +1,4 @@
-"""From the ids in a path to the objects they name, or GitLab's 400, 403 and 404."""
+"""Look up the objects that the ids in a path name, or answer GitLab's 400, 403 or 404."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hooks are told when projects, groups and memberships come, change or go.
+"""Webhooks that changes of projects, groups and memberships trigger.
 
 Groups' hooks hear of what is in them, system hooks of everything.
 """

@@ -1,4 +1,4 @@
-"""Which names and paths projects and groups may have.
+"""Valid names and paths of projects and groups.
 
 https://docs.gitlab.com/user/reserved_names/#rules-for-usernames-project-and-group-names-and-slugs .
 """

@@ -1,4 +1,4 @@
-"""What is in a repository, to be read only: files, commits, branches, tags, differences.
+"""Reading a repository: files, commits, branches, tags, differences.
 
 https://docs.gitlab.com/api/repository_files/ , repositories, commits, branches, tags.
 """

@@ -1,4 +1,4 @@
-"""Which function answers which call: the whole list of what the emulator's API does.
+"""The routes of the API: every call that the emulator answers.
 
 Paths are matched as they were sent, before percent-decoding, so that `greenhouse%2Fwatering-can`
 stays one part of the path.

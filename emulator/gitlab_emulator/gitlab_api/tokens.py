@@ -1,4 +1,4 @@
-"""Whose access token a call carries, and what that token may do.
+"""Access tokens: the user of a call, and what the token allows.
 
 https://docs.gitlab.com/api/rest/authentication/ ; the scopes:
 https://docs.gitlab.com/user/profile/personal_access_tokens/#personal-access-token-scopes

@@ -1,4 +1,4 @@
-"""What GitLab does with a webhook: which hooks an event meets, how it is sent, what is kept of it.
+"""Webhooks the way GitLab handles them: matching, sending, logging, disabling.
 
-Never reads or changes issues, merge requests and the like; it is told that something happened.
+Never reads or changes issues, merge requests and the like; it is notified that something happened.
 """

@@ -1,4 +1,4 @@
-"""When GitLab stops calling a hook that fails, and for how long.
+"""Automatic disabling of hooks that fail.
 
 Three failures in a row cost nothing. The fourth disables the hook for a minute, each further one for
 twice as long as the one before, at most a day; the fortieth disables it for good. One success makes it

@@ -1,7 +1,7 @@
 """Running one hook for one event: whether it may, what goes out, what is logged and counted of it.
 
 Disabled and blocked hooks send nothing and leave no trace in the log; what could not be sent at all is
-logged as an internal error. Nothing is ever tried a second time.
+logged as an internal error. Nothing is ever retried.
 """
 
 from __future__ import annotations

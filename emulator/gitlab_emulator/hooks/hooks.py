@@ -1,6 +1,6 @@
-"""All hooks of this GitLab: told what happened, they are run in the background, a few at a time.
+"""All hooks of this GitLab, executed in the background, a few at a time.
 
-Whoever tells never waits: an event finds its hooks at once, and each send is a task of its own.
+The caller never waits: an activity is matched with hooks at once, and each delivery is a task.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Hooks:
         """Give up what is under way, and say in the log how much that was."""
         tasks = list(self._tasks)
         if tasks:
-            log.warning("%s webhooks were not sent to their end", len(tasks))
+            log.warning("%s webhooks were abandoned", len(tasks))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,7 +181,7 @@ class Hooks:
         self._tasks.discard(task)
         self._waiting_bytes -= len(delivery.body)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the webhook for hook %s broke off", delivery.hook_id, exc_info=error)
+            log.error("the webhook for hook %s failed", delivery.hook_id, exc_info=error)
 
     def _client(self, hook: Hook) -> httpx.AsyncClient:
         verify = hook.enable_ssl_verification

@@ -1,4 +1,4 @@
-"""Which hooks an event meets, and under which name each of them gets it.
+"""Match events with hooks, and name each event for its hook.
 
 A project's event meets the project's hooks and those of all groups that it is in; a push, a tag or a
 merge request system hooks as well. Names: https://docs.gitlab.com/user/project/integrations/webhook_events/

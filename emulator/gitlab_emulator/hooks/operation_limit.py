@@ -1,4 +1,4 @@
-"""How often somebody may test or resend: five times in a minute of the clock, for each project or group.
+"""The limit of webhook tests and resends: five a minute for each project or group.
 
 https://docs.gitlab.com/api/project_webhooks/#resend-a-project-webhook-event and
 https://docs.gitlab.com/administration/settings/rate_limit_on_webhook_operations/

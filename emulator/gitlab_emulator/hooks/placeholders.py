@@ -1,4 +1,4 @@
-"""What a hook sends, once the placeholders in its URL and in its payload template are filled.
+"""Placeholders in a hook's URL and in its payload template.
 
 `{name}` in a URL, `{{a.b}}` in a template ("Mask sensitive portions of webhook URLs" and "Custom
 webhook template" in https://docs.gitlab.com/user/project/integrations/webhooks/ ). No I/O.

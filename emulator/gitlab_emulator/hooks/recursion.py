@@ -1,4 +1,4 @@
-"""Which deliveries GitLab holds back because they would go round in circles.
+"""Recursion detection: deliveries that GitLab blocks because they would loop.
 
 A receiver that sends the `X-Gitlab-Event-UUID` it got along with its own API calls lets GitLab see
 which hooks that chain has run already: one that has is not run again, and none once there were

@@ -1,4 +1,4 @@
-"""What the event log leaves out: tokens, values of custom headers, e-mail addresses, passwords in URLs.
+"""Redaction for the event log: tokens, custom header values, e-mail addresses, passwords in URLs.
 
 Pure. https://docs.gitlab.com/user/project/integrations/webhooks/#view-webhook-request-history
 """

@@ -66,7 +66,7 @@ def change_hook(hook: Hook, **changes: Any) -> None:
     """Change some of its attributes; raises HookError, and then nothing has changed.
 
     Another address takes the secret token with it, unless a new one comes along, the custom headers,
-    and those URL variables that are not new: a secret is not for whoever is behind the new address.
+    and those URL variables that are not new: a secret must not reach a new address.
     """
     changed = replace(hook, **changes)
     if changed.url != hook.url:

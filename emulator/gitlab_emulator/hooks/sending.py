@@ -140,7 +140,7 @@ async def _answered(response: httpx.Response) -> Ending:
         if size > MAX_RESPONSE_BYTES:
             return Broken(why=f"the response is larger than {MAX_RESPONSE_BYTES} bytes")
         if len(kept) <= KEPT_RESPONSE_BYTES:
-            kept += chunk[: KEPT_RESPONSE_BYTES + 1]  # one more, so that whoever shortens it can tell
+            kept += chunk[: KEPT_RESPONSE_BYTES + 1]  # one more, to tell that it was longer
     return Answered(
         status=response.status_code, headers=dict(response.headers), body=kept.decode("utf-8", "replace")
     )

@@ -1,4 +1,4 @@
-"""What GitLab refuses in a hook, in its words.
+"""Validation of hooks, with GitLab's messages.
 
 Rules: https://docs.gitlab.com/api/project_webhooks/ and "Custom headers", "Signing tokens" in
 https://docs.gitlab.com/user/project/integrations/webhooks/ . Pure.

@@ -1,4 +1,4 @@
-"""How things are put on a page: dates, signs, links, the order of lists. Pure."""
+"""Formatting for pages: dates, signs, links, the order of lists. Pure."""
 
 from __future__ import annotations
 

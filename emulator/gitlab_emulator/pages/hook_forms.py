@@ -1,4 +1,4 @@
-"""What can be done to hooks from their pages: add one, test it, send a delivery again, delete it."""
+"""Forms for hooks: add one, test it, resend a delivery, delete it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class HookForms:
 
 
 def shown(state: State, hook: Hook, done: Done) -> Response:
-    """To the page of what a run came to; FormError when it left nothing in the log."""
+    """Redirect to the page of the delivery; FormError when there is none in the log."""
     event = next((one for one in reversed(state.hook_events.values()) if one.hook_id == hook.id), None)
     if event is None or (done.status is None and event.internal_error_message != done.message):
         raise FormError(f"Nothing was sent: {done.message}.")

@@ -1,4 +1,4 @@
-"""From a template and values to a page."""
+"""Render pages from templates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEADERS = {
 
 
 class Pages:
-    """Renders pages over one state; `clock` is the emulator's, `changed` is told of changes."""
+    """Renders pages over one state; `clock` is the emulator's, `changed` is called after changes."""
 
     def __init__(
         self,

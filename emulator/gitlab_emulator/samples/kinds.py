@@ -1,4 +1,4 @@
-"""Which X-Gitlab-Event a body belongs under, as far as the body itself tells."""
+"""The X-Gitlab-Event of a body, as far as the body determines it."""
 
 from __future__ import annotations
 

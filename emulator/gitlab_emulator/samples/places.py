@@ -47,7 +47,7 @@ class Change:
 
 
 def group_member(change: Change, group: Group, person: User, role: str, expires_at: str | None) -> Json:
-    """Somebody's membership of a group, as the group's hooks are told."""
+    """Somebody's membership of a group, as the group's hooks show it."""
     return {
         **change.as_json(),
         **_group(group),
@@ -59,12 +59,12 @@ def group_member(change: Change, group: Group, person: User, role: str, expires_
 
 
 def group_member_for_system(change: Change, group: Group, person: User, role: str) -> Json:
-    """Somebody's membership of a group, as system hooks are told."""
+    """Somebody's membership of a group, as system hooks show it."""
     return {**change.as_json(), "group_access": role, **_group(group), **_person(person)}
 
 
 def project_member_for_system(change: Change, project: Project, person: User, role: str) -> Json:
-    """Somebody's membership of a project, as system hooks are told."""
+    """Somebody's membership of a project, as system hooks show it."""
     return {
         **change.as_json(),
         "access_level": role,
@@ -78,7 +78,7 @@ def project_member_for_system(change: Change, project: Project, person: User, ro
 
 
 def project(change: Change, item: Project, owner: User) -> Json:
-    """A project, as the hooks of the group that it is in are told."""
+    """A project, as the hooks of its group show it."""
     return {
         **change.as_json(),
         "name": item.name,
@@ -92,12 +92,12 @@ def project(change: Change, item: Project, owner: User) -> Json:
 
 
 def project_for_system(change: Change, item: Project, owner: User) -> Json:
-    """A project, as system hooks are told."""
+    """A project, as system hooks show it."""
     return {**project(change, item, owner), "owner_name": owner.name, "owner_email": "[REDACTED]"}
 
 
 def subgroup(change: Change, item: Group, parent: Group) -> Json:
-    """A group in a group, as the hooks of the outer one are told."""
+    """A group in a group, as the hooks of the outer one show it."""
     return {
         **change.as_json(),
         "name": item.name,
@@ -112,7 +112,7 @@ def subgroup(change: Change, item: Group, parent: Group) -> Json:
 
 
 def group_for_system(change: Change, item: Group) -> Json:
-    """A group, as system hooks are told."""
+    """A group, as system hooks show it."""
     return {
         **change.as_json(),
         "name": item.name,

@@ -1,4 +1,4 @@
-"""What an event is about: where, when, by whom; and for samples, what they find there."""
+"""The context of an event: project, time and user; for samples also the objects they use."""
 
 from __future__ import annotations
 

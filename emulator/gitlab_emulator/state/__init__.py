@@ -1,4 +1,4 @@
-"""What is in this GitLab: users, groups and projects, with their issues, merge requests and notes.
+"""The state of this GitLab: users, groups and projects, with their issues, merge requests and notes.
 
 Plain dataclasses that hold only values and each other, never a reference sideways (users and
 projects are named by id), so that the whole can be written to a file as it stands. Times are aware

@@ -1,4 +1,4 @@
-"""What is in a project's repository: commits, and the files as they were at each of them."""
+"""A project's repository: commits, and the files at each of them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Issue:
 
 @dataclass(kw_only=True)
 class MergeRequest:
-    """A merge request; numbered like an issue, in a series of its own. State: opened, closed, merged."""
+    """A merge request; numbered like issues, but separately. State: opened, closed, merged."""
 
     id: int
     iid: int

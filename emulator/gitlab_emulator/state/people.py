@@ -1,4 +1,4 @@
-"""Who has an account here, with which rights and tokens.
+"""Accounts, with their rights and tokens.
 
 Access levels and scopes: https://docs.gitlab.com/api/access_requests/#valid-access-levels and
 https://docs.gitlab.com/user/profile/personal_access_tokens/#personal-access-token-scopes .

@@ -1,4 +1,4 @@
-"""Where things are: groups, and projects with all that belongs to them."""
+"""Groups, and projects with all that belongs to them."""
 
 from __future__ import annotations
 
