@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test test-pythons coverage chaos compose-test bench docs check format format-check lint types rules lock audit wheels licences clean FORCE
+.PHONY: help install up test test-pythons coverage model chaos compose-test bench docs check format format-check lint types rules lock audit wheels licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -41,6 +41,10 @@ coverage: $(VENV)/dev.stamp  ## run the tests and show which lines and branches 
 	$(say) "tests, with their coverage"
 	@$(PYTEST) --cov --cov-report term --cov-report html $(ARGS)
 	$(say) "line by line: build/coverage/index.html"
+
+MINUTES ?= 10
+model: $(VENV)/dev.stamp  ## compare the ledger with a model of it, in any order of transitions (MINUTES=10 SEED=1)
+	@$(BIN)/python -m tests.model --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 DELIVERIES ?= 2000
 chaos: $(VENV)/dev.stamp  ## inject random faults while deliveries flow (DELIVERIES=20000 SEED=1)

@@ -43,7 +43,7 @@ def _sets(client: Any, keys: LedgerKeys, records: dict[str, dict[str, str]]) -> 
     """Every delivery is in the sorted sets of its state, and in no other."""
 
     def members(key: str) -> set[str]:
-        return {member.decode() for member in client.zrange(key, 0, -1)}
+        return {member.decode(errors="replace") for member in client.zrange(key, 0, -1)}
 
     def within(states: set[str]) -> set[str]:
         return {one for one, fields in records.items() if fields.get("state") in states}

@@ -2,6 +2,7 @@
 
 Nothing here changes anything, and nothing scans Redis: pages walk the sorted sets. A page costs as
 much with a million deliveries as with ten, unless a filter has to pass over many that do not match.
+No MULTI: a full Redis refuses it even for reads.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Listing:
 
         :raises ValueError: when a newer version of Hookyard wrote it.
         """
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._keys.delivery(delivery_id))
             pipe.zscore(self._keys.queue, delivery_id)
             pipe.zscore(self._keys.quarantine, delivery_id)
@@ -78,7 +79,7 @@ class Listing:
 
     async def stats(self) -> Stats:
         """Return the counts by state and the age of the queue."""
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._keys.states)
             pipe.zcard(self._keys.received)
             pipe.zrange(self._keys.queue, 0, 0, withscores=True)

@@ -26,7 +26,7 @@ for _, id in ipairs(ids) do
         redis.call('HSET', key, 'dropped', now)
         -- without its body it cannot run again, not even for a holder that comes back
         if redis.call('HDEL', key, 'job') == 1 then
-            redis.call('HDEL', key, 'token', 'lapsed', 'crashed_by')
+            redis.call('HDEL', key, 'token', 'lapsed', 'crashes', 'crashed_by')
         end
     end
 end
