@@ -42,7 +42,7 @@ def with_ledger(work: Callable[[LedgerSession], Awaitable[Answer]]) -> Answer:
     except (RedisError, OSError) as exc:
         if isinstance(exc, BrokenPipeError):
             raise
-        stop(connection_error(context, exc), EXIT_FAILED)
+        stop("\n".join(connection_error(context, exc)), EXIT_FAILED)
     except ValueError as exc:  # a record that a newer version wrote
         stop(str(exc), EXIT_FAILED)
 
@@ -56,18 +56,18 @@ async def _with_ledger(settings: Settings, work: Callable[[LedgerSession], Await
         await close(redis)
 
 
-def connection_error(context: CliContext, exc: Exception) -> str:
+def connection_error(context: CliContext, exc: Exception) -> tuple[str, str]:
     """Return why Redis cannot be used, and what to do about it."""
     url = context.settings.masked_redis_url
     if not is_redis_away(exc):
-        return f"Redis at {url} refused the command: {exc}"
+        return f"Redis at {url} refused the command: {exc}", "Correct REDIS_URL, or that Redis's settings."
     why = f"Redis at {url} does not answer ({_brief(exc)})."
-    if context.stack is not None and "REDIS_URL" not in context.given:
-        owner = f"the `hookyard up` in this directory (process {context.stack.pid})"
-        return f"{why}\nIt belongs to {owner}: see its output."
     if "REDIS_URL" in context.given:
-        return f"{why}\nREDIS_URL points to it: start that Redis, or correct REDIS_URL."
-    return f"Nothing runs here: start `hookyard up` in this directory, or set REDIS_URL.\n{why}"
+        return why, "REDIS_URL points to it: start that Redis, or correct REDIS_URL."
+    if context.stack is not None:
+        owner = f"the `hookyard up` in this directory (process {context.stack.pid})"
+        return why, f"It belongs to {owner}: see its output."
+    return why, "Nothing runs here: start `hookyard up` in this directory, or set REDIS_URL."
 
 
 def _brief(exc: Exception) -> str:

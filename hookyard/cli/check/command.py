@@ -122,6 +122,6 @@ def _print(found: list[Finding], *, as_json: bool) -> None:
     for one in found:
         text = Text(one_line(one.text))
         if one.todo:
-            text.append(f"\n→ {one_line(one.todo)}", style="bold")
+            text.append(f"\n→ {one_line(one.todo)}")
         table.add_row(Text(one.level.value, style=_STYLES[one.level]), one.about, text)
     show(table)

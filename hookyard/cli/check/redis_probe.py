@@ -40,8 +40,7 @@ async def redis_findings(context: CliContext) -> list[Finding]:
         stats = await Listing(redis, keys).stats()
         found += live_rules.of_workers(await alive(redis, keys), stats)
     except (RedisError, OSError) as exc:
-        text, _, todo = connection_error(context, exc).partition("\n")
-        return [fault("redis", text, todo)]
+        return [fault("redis", *connection_error(context, exc))]
     finally:
         await close(redis)
     return found

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import cycle
-from typing import Final
+from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.text import Text
@@ -26,6 +26,14 @@ _COLOURS: Final = (
 )
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to its caller; rich would end the process."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise the :class:`BrokenPipeError` that is being handled."""
+        raise  # noqa: PLE0704 - rich calls this in its except clause
+
+
 class Printer:
     """Prints the lines of the processes *names*, and of ``up`` itself.
 
@@ -37,14 +45,14 @@ class Printer:
         self._is_read = True
         self._colours = dict(zip(names, cycle(_COLOURS), strict=False))
         self._width = max(len(name) for name in [*names, "up"])
-        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._console = _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def say(self, line: str, *, name: str = "up") -> None:
         """Print *line* of the process *name* behind the time; a time that it begins with is dropped."""
-        text = Text.from_ansi(_STAMP.sub(r"\1\2", line))
         time = datetime.now().astimezone().strftime("%H:%M:%S")
-        prefix = Text(f"{time} {name:<{self._width}} | ", style=self._colours.get(name, "bold"))
-        self._write(lambda: self._console.print(prefix.append_text(text) if line else prefix))
+        prefix = (f"{time} {name:<{self._width}} | ", self._colours.get(name, "bold"))
+        text = Text.assemble(prefix, Text.from_ansi(_STAMP.sub(r"\1\2", line)))
+        self._write(lambda: self._console.print(text))
 
     def plain(self, text: str) -> None:
         """Print *text* as it is."""

@@ -129,7 +129,9 @@ def test_up_does_without_the_emulator_where_gitlab_is_a_real_one(nowhere):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        run = without_the_emulator(nowhere, "up", "--port", port, GL_URL="http://gitlab.test")
+        run = without_the_emulator(
+            nowhere, "up", "--port", port, GL_URL="http://gitlab.test", HOOKYARD_HANDLERS="bot:router"
+        )
     assert run.returncode == 1
     assert f"The ingress cannot listen on 127.0.0.1 port {port}" in run.stderr
 

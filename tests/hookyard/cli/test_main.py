@@ -75,8 +75,9 @@ def test_a_redis_that_is_away_is_said_with_its_url_masked(command, arguments):
 def test_where_nothing_runs_it_is_said_what_to_start():
     # not run as a command: a Redis may well be where the default points to
     context = CliContext(settings=load(), stack=None, given=frozenset())
-    text = connection_error(context, ConnectionRefusedError("refused"))
-    assert text.startswith("Nothing runs here: start `hookyard up` in this directory, or set REDIS_URL.")
+    why, todo = connection_error(context, ConnectionRefusedError("refused"))
+    assert "does not answer (refused)" in why
+    assert todo == "Nothing runs here: start `hookyard up` in this directory, or set REDIS_URL."
 
 
 async def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(keep, redis_url, nowhere):

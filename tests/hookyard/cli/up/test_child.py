@@ -39,6 +39,14 @@ def test_lines_carry_one_time_and_no_colour_where_no_terminal_is(capsys):
     ]
 
 
+def test_a_processes_colour_is_its_names_alone(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    Printer(["worker"]).say("\x1b[31mred\x1b[0m plain", name="worker")
+    assert capsys.readouterr().out.endswith("worker | \x1b[0m\x1b[31mred\x1b[0m plain\n")
+
+
 @pytest.fixture
 def reaper(tmp_path):
     directory = UpDirectory(tmp_path / ".hookyard")

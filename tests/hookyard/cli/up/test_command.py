@@ -267,7 +267,8 @@ async def test_handlers_that_cannot_be_loaded_stop_everything_with_exit_code_2(u
 
 
 async def test_given_redis_and_gitlab_are_used_and_said(ups, redis_url):
-    up = ups.start(REDIS_URL=redis_url, GL_URL="https://gitlab.example.com", GL_SECRET="s", NO_COLOR="1")
+    given = {"REDIS_URL": redis_url, "GL_URL": "https://gitlab.example.com", "GL_SECRET": "s"}
+    up = ups.start(**given, HOOKYARD_HANDLERS="handlers:router", NO_COLOR="1")
     await ups.is_up(up)
     assert len(descendants(up.pid)) == 3  # guard, ingress, worker
     assert f"REDIS_URL is set: using Redis at {redis_url}" in ups.text
@@ -301,6 +302,12 @@ def test_a_taken_port_is_said_in_a_line_before_anything_starts(command, nowhere)
         run = command("up", "--port", "0", "--emulator-port", str(port))
         assert "Choose another with --emulator-port." in run.err
     assert not (nowhere / ".hookyard" / "redis").exists()
+
+
+def test_up_with_a_real_gitlab_does_not_run_the_example_bot(command):
+    run = command("up", GL_URL="https://gitlab.example.com")
+    assert run.code == 2
+    assert "HOOKYARD_HANDLERS is not set" in run.err
 
 
 def test_an_ingress_that_others_could_reach_is_not_opened_to_everybody(command):
