@@ -237,6 +237,16 @@ def _code(path):
     return "\n".join([*fenced, *indented, *re.findall(r"`([^`\n]+)`", text)])
 
 
+def test_the_runbook_quotes_only_log_messages_that_exist():
+    quoted = set(re.findall(r"`((?:GitLab|[a-z']+)(?: [a-z']+)+)`", RUNBOOK.read_text(encoding="utf-8")))
+    quoted = {text for text in quoted if not text.startswith("hookyard ")}
+    quoted -= {"appendonly yes", "internal error"}  # a line of Redis's configuration, a status of GitLab's
+    sources = [path for top in ("hookyard", "ingress", "worker") for path in (ROOT / top).rglob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
+    assert quoted
+    assert not {text for text in quoted if text not in code}
+
+
 def test_the_readme_is_read_in_ten_minutes():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.count("\n") <= 150
