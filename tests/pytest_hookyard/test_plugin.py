@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pytest_hookyard.delivering
+import pytest_hookyard.emulated  # with all of the emulator, of which a run must not import a second copy
 import pytest_hookyard.own_redis
 import pytest_hookyard.running  # noqa: F401 - imported for good: a run inside this process would forget them
 from hookyard.cli.up.reaper import _is_gone
