@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hookyard.ledger.codec import unpack_record
 from hookyard.ledger.query import Filter, Page, Stats
 from hookyard.ledger.records import FINISHED, State
+from hookyard.ledger.retention import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -93,6 +94,17 @@ class Listing:
             now_ms=seconds * 1000 + micros // 1000,
             quarantined=quarantined,
         )
+
+    async def received_per_day(self) -> float:
+        """Return the rate of receipt over the last day, or since the oldest delivery that is kept."""
+        seconds, _ = await self._redis.time()
+        now_ms = seconds * 1000
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zcount(self._keys.received, now_ms - DAY_MS, "+inf")
+            pipe.zrange(self._keys.received, 0, 0, withscores=True)
+            count, oldest = await pipe.execute()
+        span_ms = min(DAY_MS, max(1, now_ms - int(oldest[0][1]))) if oldest else DAY_MS
+        return float(count * DAY_MS / span_ms)
 
     async def _walk(self, wanted: Filter, cursor: str | None) -> AsyncIterator[tuple[Record, str]]:
         """Yield what matches with the cursor that leads past it, newest first, from after *cursor*."""

@@ -85,6 +85,49 @@ async def test_arqs_own_command_runs_it(processes, bot, ledger, listing):
     await until(succeeded)
 
 
+async def test_a_lock_that_a_killed_stock_worker_left_holds_for_a_lease_at_most(
+    processes, bot, ledger, listing
+):
+    """Stock arq locks a job for longer than any may take, before our function claims the delivery."""
+    (processes.directory / "stock_bot.py").write_text(BOT)
+    processes.environment |= {name: str(value) for name, value in bot.items()}
+    processes.environment |= {"HOOKYARD_LEASE_S": "1", "HOOKYARD_REDIS_TIMEOUT_S": "0.3"}
+    await ledger.accept(a_delivery("d-1", data={}))
+    await ledger.redis.psetex("arq:in-progress:d-1", 10**12, b"1")  # as arq does, and then it was killed
+    processes.start("-m", "arq", "worker.arq_worker.WorkerSettings", name="arq")
+
+    async def succeeded():
+        return (await listing.get("d-1")).state is State.SUCCEEDED
+
+    await until(succeeded, within_s=30)
+
+
+async def test_stock_workers_that_are_killed_leave_nothing_behind(processes, bot, ledger, listing):
+    (processes.directory / "stock_bot.py").write_text(BOT)
+    processes.environment |= {name: str(value) for name, value in bot.items()}
+    processes.environment |= {"HOOKYARD_LEASE_S": "1", "HOOKYARD_REDIS_TIMEOUT_S": "0.3"}
+    await asyncio.gather(*(ledger.accept(a_delivery(f"d-{n}", data={"n": n})) for n in range(300)))
+
+    async def finished():
+        return (await listing.stats()).states[State.SUCCEEDED]
+
+    for _ in range(3):
+        worker = processes.start("-m", "arq", "worker.arq_worker.WorkerSettings", name="arq")
+        more_than = await finished() + 20
+
+        async def is_under_way(more_than=more_than):
+            return await finished() > more_than
+
+        await until(is_under_way, within_s=30)
+        worker.kill()
+    processes.start("-m", "arq", "worker.arq_worker.WorkerSettings", name="arq")
+
+    async def all_finished():
+        return await finished() == 300
+
+    await until(all_finished, within_s=60)
+
+
 def test_arqs_own_command_says_what_is_wrong_with_the_settings(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "arq", "worker.arq_worker.WorkerSettings"],

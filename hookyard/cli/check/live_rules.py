@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _WAITS_LONG_S: Final = 300
 _REDIS_SKEW_S: Final = 5
+_ENOUGH_TO_ESTIMATE: Final = 1000
 _GITLAB_SKEW_S: Final = 30
 """GitLab gives its time in whole seconds, and its answer takes a while."""
 
@@ -56,6 +57,38 @@ def _failed(stats: Stats) -> list[Finding]:
             about="failed",
             text=f"{number} failed for good and kept until retention removes them",
             todo="See why with `hookyard deliveries --state failed`, then replay or discard them.",
+        )
+    ]
+
+
+def of_retention(
+    *,
+    keep_days: float,
+    keep_count: int,
+    allowed_bytes: int | None,
+    used_bytes: int,
+    total: int,
+    per_day: float,
+) -> list[Finding]:
+    """Judge whether memory suffices to keep succeeded deliveries as long as the settings say.
+
+    :param allowed_bytes: ``HOOKYARD_KEEP_MEMORY``; ``None`` where it limits nothing.
+    :param total: the number of deliveries kept, in *used_bytes*.
+    """
+    if allowed_bytes is None or total < _ENOUGH_TO_ESTIMATE or per_day <= 0:
+        return []
+    each_bytes = used_bytes / total
+    room_days = allowed_bytes / (each_bytes * per_day)
+    rate = f"{per_day:,.0f} deliveries a day of {each_bytes / 1024:.1f} KiB"
+    if room_days >= min(keep_days, keep_count / per_day):
+        return [Finding(level=Level.OK, about="retention", text=f"room for {room_days:.1f} days, at {rate}")]
+    return [
+        Finding(
+            level=Level.RISK,
+            about="retention",
+            text=f"at {rate}, bodies of succeeded deliveries are dropped after {room_days:.1f} days "
+            f"instead of {keep_days:g}",
+            todo="Raise `maxmemory` or HOOKYARD_KEEP_MEMORY, or lower HOOKYARD_KEEP_SUCCEEDED_DAYS.",
         )
     ]
 

@@ -37,8 +37,17 @@ async def redis_findings(context: CliContext) -> list[Finding]:
         keys = LedgerKeys(prefix=settings.prefix)
         await Ledger(redis, keys).probe()
         found.append(live_rules.of_redis_clock(await _ahead_s(redis)))
-        stats = await Listing(redis, keys).stats()
+        listing = Listing(redis, keys)
+        stats = await listing.stats()
         found += live_rules.of_workers(await alive(redis, keys), stats)
+        found += live_rules.of_retention(
+            keep_days=settings.keep_succeeded_days,
+            keep_count=settings.keep_succeeded_count,
+            allowed_bytes=settings.keep_memory.allowed_bytes(int(info.get("maxmemory", 0))),
+            used_bytes=int(info.get("used_memory", 0)),
+            total=stats.total,
+            per_day=await listing.received_per_day(),
+        )
     except (RedisError, OSError) as exc:
         return [fault("redis", *connection_error(context, exc))]
     finally:

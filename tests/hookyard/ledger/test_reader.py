@@ -106,5 +106,13 @@ async def test_counts_follow_the_states(filled, listing):
     assert (stats.total, stats.oldest_due_ms) == (10, 1_008_000)
 
 
+async def test_the_rate_of_receipt_is_per_day(ledger, listing):
+    assert await listing.received_per_day() == 0
+    now_ms = a_delivery().received_ms
+    for number, age_h in enumerate((0, 1, 2, 12, 23, 25, 72)):
+        await ledger.accept(a_delivery(f"d-{number}", received_ms=now_ms - age_h * 3_600_000))
+    assert await listing.received_per_day() == 5
+
+
 async def test_what_is_not_there_is_none(listing):
     assert await listing.get("nope") is None

@@ -35,6 +35,31 @@ def test_workers_and_what_waits_for_them_are_judged(alive, told, expected):
     assert levels(running.of_workers(alive, stats(**told))) == expected
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, ["ok"]),
+        ({"per_day": 100_000.0}, ["risk"]),
+        ({"per_day": 100_000.0, "keep_days": 1}, ["ok"]),
+        ({"per_day": 100_000.0, "keep_count": 50_000}, ["ok"]),
+        ({"allowed_bytes": None, "per_day": 100_000.0}, []),
+        ({"total": 10}, []),
+    ],
+)
+def test_retention_that_memory_has_no_room_for_is_a_risk(changed, expected):
+    given = {
+        "keep_days": 7,
+        "keep_count": 1_000_000,
+        "allowed_bytes": 750 * 1024**2,
+        "used_bytes": 27 * 1024**2,
+        "total": 10_000,
+        "per_day": 10_000.0,
+    }
+    found = running.of_retention(**{**given, **changed})
+    assert [one.level.value for one in found] == expected
+    assert all("2.8 KiB" in one.text for one in found)
+
+
 @pytest.mark.parametrize(("ahead_s", "level"), [(0.2, "ok"), (-4.9, "ok"), (5, "risk"), (-3600, "risk")])
 def test_redis_and_this_machine_should_agree_on_the_time(ahead_s, level):
     assert running.of_redis_clock(ahead_s).level.value == level
