@@ -34,7 +34,7 @@ test: $(VENV)/dev.stamp  ## run the tests (ARGS="…" goes to pytest)
 	$(say) "tests"
 	@$(PYTEST) $(ARGS)
 
-test-pythons:  ## run the tests on every supported Python that is found, each in an environment of its own
+test-pythons:  ## run the tests on every supported Python that is found, each in a separate environment
 	@MAKE='$(MAKE)' .ci/test-pythons ARGS='$(ARGS)'
 
 coverage: $(VENV)/dev.stamp  ## run the tests and show which lines and branches they reach
@@ -114,7 +114,7 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 # --strict, since pip-audit otherwise counts what it could not look up as sound.
 AUDIT := $(VENV)/audit
 audit: $(VENV)/run.stamp  ## look the locked packages up among known vulnerabilities (needs the network)
-	$(say) "pip-audit, in an environment of its own"
+	$(say) "pip-audit, in a separate environment"
 	@$(BIN)/python -m venv $(AUDIT)
 	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'pip-audit>=2.9'
 	$(say) "known vulnerabilities of requirements.txt"
