@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -50,8 +51,11 @@ def test_a_spool_that_cannot_be_read_is_left_as_it_is(tmp_path):
     (tmp_path / "spool.sqlite3").write_bytes(b"no database at all, but long enough to be looked at" * 10)
     report = spool_report(tmp_path)
     assert "not a database" in report["error"]
-    with pytest.raises(sqlite3.DatabaseError):
-        sqlite3.connect(tmp_path / "spool.sqlite3").execute("SELECT 1 FROM spooled")
+    with (
+        closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as database,
+        pytest.raises(sqlite3.DatabaseError),
+    ):
+        database.execute("SELECT 1 FROM spooled")
 
 
 def test_the_process_prints_one_json_object(processes, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -110,14 +111,14 @@ async def test_many_short_429s_are_not_waited_for_for_ever(gl, gitlab):
             "Token is expired.",
         ),
         (httpx.Response(422, json={"error": "no"}), InvalidField, 422, "no"),
-        (httpx.Response(422, text="<html>"), InvalidField, 422, "Unprocessable Entity"),
+        (httpx.Response(422, text="<html>"), InvalidField, 422, HTTPStatus(422).phrase),
         (
             httpx.Response(422, json={"message": {"title": ["is too long"]}}),
             InvalidField,
             422,
             "{'title': ['is too long']}",
         ),
-        (httpx.Response(422, json=[1]), InvalidField, 422, "Unprocessable Entity"),
+        (httpx.Response(422, json=[1]), InvalidField, 422, HTTPStatus(422).phrase),
         (httpx.Response(520, text="proxy"), GitLabBroken, 520, "status 520"),
         (
             httpx.Response(502, content=b"\xff\xfe", headers={"content-type": "application/json"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -131,7 +132,7 @@ async def test_a_damaged_row_is_set_aside_and_costs_nothing_but_itself(open_spoo
     for number in range(3):
         await spool.put(a_delivery(f"d-{number}", data={"marker": f"body-{number}" * 3}))
     await spool.close()
-    with sqlite3.connect(tmp_path / "spool" / FILE) as database:
+    with closing(sqlite3.connect(tmp_path / "spool" / FILE)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path = tmp_path / "spool" / FILE
     content = path.read_bytes()
@@ -141,7 +142,7 @@ async def test_a_damaged_row_is_set_aside_and_costs_nothing_but_itself(open_spoo
     seen = []
     assert await spool.drain(taking(seen)) == 2
     assert [delivery.id for delivery in seen] == ["d-0", "d-2"]
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT id, reason FROM set_aside").fetchall() == [
             ("d-1", "its checksum does not match")
         ]
@@ -155,7 +156,7 @@ async def test_a_damaged_file_is_set_aside_and_the_spool_goes_on(open_spool, tmp
         await spool.put(a_delivery(f"d-{number}", body=os.urandom(3000)))
     await spool.close()
     path = tmp_path / "spool" / FILE
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     content = bytearray(path.read_bytes())
     start = 0 if damage == "header" else len(content) // 2 // 4096 * 4096
