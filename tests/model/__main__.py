@@ -20,6 +20,15 @@ from tests.model.reference import Reference
 EXAMPLES = 25
 """Sequences of one seed; between seeds the clock is looked at."""
 
+LONG_ENOUGH_MIN = 5
+MUST_MEET = {
+    *(f"lapsed: {how}" for how in ("requeued", "quarantined", "uncounted", "counted")),
+    *("failed by crashes", "a verdict fell", "a crash taken back", "a replay refused"),
+    *("regained from failed, counted", "regained from queued, quarantined"),
+    *("replay after a lapse", "replay after a run", "settled again: True", "settled again: False"),
+}
+"""What a run of some minutes must have come across to mean anything."""
+
 
 def main() -> int:
     """Run until the time is over or something does not hold; give the exit code."""
@@ -60,9 +69,13 @@ def main() -> int:
                 number += 1
         finally:
             server.stop()
+    unmet = MUST_MEET - Reference.reached.keys()
     for what, times in sorted(Reference.reached.items()):
         sys.stdout.write(f"{times:8} {what}\n")
     sys.stdout.write(f"{rounds * EXAMPLES} sequences of up to {given.steps} steps: everything held\n")
+    if unmet and given.minutes >= LONG_ENOUGH_MIN:
+        sys.stderr.write(f"never met, so nothing is known of it: {', '.join(sorted(unmet))}\n")
+        return 1
     return 0
 
 

@@ -275,12 +275,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claim(worker="w2", limit=9)
 
     @precondition(lambda self: self.model.has("quarantined"))
-    @rule()
-    def crash_alone(self) -> None:
-        """A quarantined delivery is claimed once its wait is over, and its worker seems dead."""
-        self.let_pass_time([one for one, it in self.model.deliveries.items() if it.waits_apart])
-        self.claim_alone()
-        self.seem_dead(len(self.holders) - 1, confirmed=True)
+    @rule(times=st.integers(1, MAX_CRASHES), replayed=st.sampled_from([None, None, "all", "failed"]))
+    def crash_alone(self, times: int, replayed: str | None) -> None:
+        """A quarantined delivery is claimed when its wait is over, perhaps replayed, and seems to crash."""
+        for _ in range(times):
+            apart = [one for one, it in self.model.deliveries.items() if it.waits_apart]
+            if not apart:
+                return
+            self.let_pass_time(apart)
+            self.claim_alone()
+            if replayed is not None:
+                self.replay(self.holders[-1].lease[0], replayed)
+            self.seem_dead(len(self.holders) - 1, confirmed=True)
 
     # --- what happens ---------------------------------------------------------------------------
 
