@@ -187,12 +187,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- workers --------------------------------------------------------------------------------
 
-    @rule(worker=st.sampled_from(["w1", "w2"]), limit=st.integers(1, 5))
-    def claim(self, worker: str, limit: int) -> None:
+    @rule(worker=st.sampled_from(["w1", "w2"]), limit=st.integers(1, 5), woken=st.booleans())
+    def claim(self, worker: str, limit: int, *, woken: bool = True) -> None:
         """A worker that was woken, or looks by itself, claims."""
         now_ms = self._now_ms()
         due = self.client.zrangebyscore(self.keys.queue, "-inf", now_ms, start=0, num=limit)
-        self.client.lpop(self.keys.wake)
+        if woken:
+            self.client.lpop(self.keys.wake)
         claims = self.run(self.ledger.claim(worker=worker, limit=limit))
         known = [member.decode() for member in due if member != NOT_UTF8]
         token = claims.records[0].token if claims.records else ""

@@ -78,6 +78,7 @@ def stats(found: Stats) -> dict[str, Any]:
         "at": iso(found.now_ms),
         "total": found.total,
         "states": {state.value: count for state, count in found.states.items()},
+        "quarantined": found.quarantined,
         "oldest_due": _iso(found.oldest_due_ms) if waits else None,
     }
 

@@ -201,7 +201,15 @@ def stats(found: Stats) -> Group:
     for state, count in found.states.items():
         table.add_row(Text(state.value, style=text.COLOURS[state]), f"{count:,}")
     table.add_row(Text("total", style="bold"), Text(f"{found.total:,}", style="bold"))
-    return Group(table, Text(""), *(Text(line) for line in _waiting(found)))
+    lines = _quarantined(found) if found.oldest_due_ms is None and found.quarantined else _waiting(found)
+    return Group(table, Text(""), *(Text(line) for line in lines))
+
+
+def _quarantined(found: Stats) -> list[str]:
+    """Return what is said of the quarantine, whose deliveries are no part of the queue."""
+    if not found.quarantined:
+        return []
+    return [f"Quarantined, because their worker died: {found.quarantined:,}. Each runs alone."]
 
 
 def _waiting(found: Stats) -> list[str]:
@@ -210,11 +218,12 @@ def _waiting(found: Stats) -> list[str]:
     waited_ms = found.now_ms - found.oldest_due_ms
     if waited_ms <= 0:
         what = "next lease ends or retry starts" if found.states[State.RUNNING] else "next retry starts"
-        return [f"No delivery is due; the {what} {until(found.oldest_due_ms, now_ms=found.now_ms)}."]
+        when = until(found.oldest_due_ms, now_ms=found.now_ms)
+        return [f"No delivery is due; the {what} {when}.", *_quarantined(found)]
     lines = [f"The oldest waiting delivery has been due for {span(waited_ms)}."]
     if waited_ms > text.LONG_WAIT_MS:
         lines.append("If no worker is running, or all slots are taken, start another one: hookyard worker")
-    return lines
+    return [*lines, *_quarantined(found)]
 
 
 def answers(found: dict[str, str], meaning: dict[str, str]) -> Table:

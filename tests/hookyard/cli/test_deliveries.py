@@ -281,3 +281,16 @@ async def test_a_workers_own_cron_jobs_are_not_deliveries_that_wait(hookyard, cl
     run = await hookyard("stats")
     await client.delete("hookyard:queue")
     assert "No delivery is waiting." in run.out
+
+
+async def test_the_quarantine_is_shown(hookyard, keep, ledger):
+    await keep("d-1", State.RUNNING)
+    record = await ledger.redis.hget(ledger.keys.delivery("d-1"), "token")
+    await ledger.confirm("d-1", record.decode())
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1})  # its worker died a while ago
+    await ledger.claim(worker="heir", limit=1)
+    assert "Quarantined, because their worker died: 1. Each runs alone." in (await hookyard("stats")).out
+    assert (await hookyard("stats", "--json")).json["quarantined"] == 1
+    shown = (await hookyard("show", "d-1")).out
+    assert "quarantined  since" in shown
+    assert "it runs alone" in shown
