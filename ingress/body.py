@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+import types
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from starlette.types import Message, Receive
 
     from ingress.memory_budget import MemoryBudget, Reservation
+
+Returned = TypeVar("Returned")
 
 BODY_TIMEOUT_S: Final = 30.0
 """GitLab itself gives up after 10 s (``webhook_timeout``)."""
@@ -55,18 +60,7 @@ async def read_body(
         raise BodyTooLarge
     reservation = budget.reserve(announced=announced)
     try:
-        async with asyncio.timeout(timeout_s):
-            body, more = _chunk(await receive())  # usually all of it: GitLab's bodies fit into one read
-            if more:
-                parts = bytearray(body)
-                while more and len(parts) <= max_bytes:
-                    reservation.grow_to(max(len(parts), min(announced, RESERVE_AHEAD * len(parts))))
-                    chunk, more = _chunk(await receive())
-                    parts += chunk
-                body = bytes(parts)
-        if len(body) > max_bytes:
-            raise BodyTooLarge
-        reservation.grow_to(len(body))
+        body = await _within(timeout_s, _read(receive, announced, max_bytes, reservation))
     except TimeoutError:
         reservation.release()
         raise BodyTooSlow from None
@@ -74,6 +68,51 @@ async def read_body(
         reservation.release()
         raise
     return body, reservation
+
+
+async def _read(receive: Receive, announced: int, max_bytes: int, reservation: Reservation) -> bytes:
+    body, more = _chunk(await receive())  # usually all of it: GitLab's bodies fit into one read
+    if more:
+        parts = bytearray(body)
+        while more and len(parts) <= max_bytes:
+            reservation.grow_to(max(len(parts), min(announced, RESERVE_AHEAD * len(parts))))
+            chunk, more = _chunk(await receive())
+            parts += chunk
+        body = bytes(parts)
+    if len(body) > max_bytes:
+        raise BodyTooLarge
+    reservation.grow_to(len(body))
+    return body
+
+
+async def _within(timeout_s: float, coroutine: Coroutine[Any, Any, Returned]) -> Returned:
+    """Await *coroutine* with a time limit whose timer starts only if there is anything to wait for.
+
+    Most bodies have arrived by the time they are asked for, and a timer costs more than parsing one.
+
+    :raises TimeoutError: when it takes longer.
+    """
+    steps = coroutine.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration as finished:
+        returned: Returned = finished.value
+        return returned
+    async with asyncio.timeout(timeout_s):
+        return await _resumed(steps, waits_for)
+
+
+@types.coroutine
+def _resumed(
+    steps: Generator[Any, Any, Returned], waits_for: asyncio.Future[Any]
+) -> Generator[Any, Any, Returned]:
+    """Go on with a coroutine that waits for *waits_for*."""
+    try:
+        yield waits_for
+    except BaseException as exc:  # the task is cancelled: the coroutine must know, too
+        steps.throw(exc)
+        raise
+    return (yield from steps)
 
 
 async def discard_rest(receive: Receive, *, timeout_s: float = DISCARD_S) -> None:

@@ -19,7 +19,7 @@ class OverBudget(Exception):
 
 
 class MemoryBudget:
-    """The bytes that all requests in progress hold, and may hold."""
+    """The bytes that all requests in progress hold, and may hold besides the charge for one of them."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -31,17 +31,10 @@ class MemoryBudget:
         :param announced: the size of the body, where known: a body that cannot fit now is not read at all.
         :raises OverBudget: when it does not fit.
         """
-        self.check(REQUEST_BYTES + announced)
+        if self.held_bytes + announced > self.max_bytes:
+            raise OverBudget
         self.held_bytes += REQUEST_BYTES
         return Reservation(self)
-
-    def check(self, count: int) -> None:
-        """Check that *count* further bytes fit.
-
-        :raises OverBudget: when they do not.
-        """
-        if self.held_bytes + count > self.max_bytes + REQUEST_BYTES:
-            raise OverBudget
 
 
 class Reservation:
@@ -66,8 +59,10 @@ class Reservation:
         """
         further = REQUEST_BYTES + body_bytes - self.held_bytes
         if further > 0:
-            self._budget.check(further)
-            self._budget.held_bytes += further
+            budget = self._budget
+            if budget.held_bytes + further > budget.max_bytes + REQUEST_BYTES:
+                raise OverBudget
+            budget.held_bytes += further
             self.held_bytes += further
 
     def release(self) -> None:
