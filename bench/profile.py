@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("ingress", "worker"))
     parser.add_argument("--contender", help="profile this one instead of Hookyard, such as SAQ")
+    parser.add_argument("--keep-alive", action="store_true", help="the ingress gets kept connections")
     parser.add_argument("--flamegraph", action="store_true", help="write an SVG as well")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--count", type=int, default=40_000, help="deliveries waiting for the worker")
@@ -64,11 +66,12 @@ def _chosen(among: Any, name: str | None, otherwise: Any) -> Any:
 def _ingress(stage: Stage, given: Any, raw: Path) -> None:
     ingress = _chosen(INGRESSES, given.contender, HOOKYARD_INGRESS)
     with stage.redis() as url, stage.serving(*ingress.arguments, REDIS_URL=url) as at:
-        load.put_on(at.port, payloads=stage.payloads, secret=SECRET, seconds=1)
+        put_on = partial(load.put_on, payloads=stage.payloads, secret=SECRET, keep_alive=given.keep_alive)
+        put_on(at.port, seconds=1)
         spies = _spy(at.pid, given, raw)
         with client_of(url) as client:
             shares = Shares(ingress=at.pid, Redis=redis_pid(client))
-        result = load.put_on(at.port, payloads=stage.payloads, secret=SECRET, seconds=given.seconds + 1)
+        result = put_on(at.port, seconds=given.seconds + 1)
         busy = str(shares)
         _wait(spies, given)
     sys.stdout.write(

@@ -50,10 +50,14 @@ def put_on(
     seconds: float,
     rate: float = 0,
     connections: int = CONNECTIONS,
+    keep_alive: bool,
 ) -> Load:
-    """Post webhooks to a server on this machine for so long.
+    """Post webhooks to a server on this machine for *seconds*.
 
     :param rate: per second, open-loop; 0 for as many as it takes.
+    :param connections: the number of requests in flight at most.
+    :param keep_alive: whether connections are reused; GitLab sends ``Connection: close`` and opens one for
+        each webhook.
     :raises LoadFailed: when not every answer was 2xx.
     """
     run = os.urandom(4).hex()
@@ -61,10 +65,12 @@ def put_on(
     if wrk and not rate:
         command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
         command += [f"http://127.0.0.1:{port}/", "--", str(payloads), secret, run]
+        command += [] if keep_alive else ["close"]
     else:
         command = [sys.executable, "-m", "bench.load.generator", "--port", str(port), "--run", run]
         command += ["--payloads", str(payloads), "--secret", secret, "--seconds", str(seconds)]
         command += ["--rate", str(rate), "--connections", str(connections)]
+        command += [] if keep_alive else ["--close"]
     ran = subprocess.run(  # noqa: S603 - a list made here
         command,
         capture_output=True,

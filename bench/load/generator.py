@@ -21,7 +21,7 @@ from pathlib import Path
 _GRACE_S = 10.0
 
 
-def requests_from(path: Path, secret: str) -> list[tuple[bytes, bytes]]:
+def requests_from(path: Path, secret: str, *, keep_alive: bool) -> list[tuple[bytes, bytes]]:
     """Return what comes before and after the delivery id, for each payload in the file."""
     parts = []
     for line in path.read_bytes().splitlines():
@@ -38,6 +38,7 @@ def requests_from(path: Path, secret: str) -> list[tuple[bytes, bytes]]:
             b"X-Gitlab-Event-UUID: 5b1d2f9e-40e5-4a0e-8c3a-6f2b9f4d7a11",
             b"webhook-timestamp: 1790000000",
             b"Content-Length: %d" % len(body),
+            *([] if keep_alive else [b"Connection: close"]),
             b"webhook-id: ",
         ]
         parts.append((b"\r\n".join(head), b"\r\n\r\n" + body))
@@ -45,18 +46,35 @@ def requests_from(path: Path, secret: str) -> list[tuple[bytes, bytes]]:
 
 
 class Generator:
-    """Connections to one server and what came back over them."""
+    """Connections to one server and what came back over them.
 
-    def __init__(self, port: int, *, connections: int, requests: list[tuple[bytes, bytes]], run: str) -> None:
+    :param keep_alive: whether a connection takes more than one request.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        connections: int,
+        requests: list[tuple[bytes, bytes]],
+        run: str,
+        keep_alive: bool,
+    ) -> None:
         self.took: list[float] = []
         self.refused = 0
         self._requests = requests
         self._run = run.encode()
         self._sent = 0
-        self._idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
-        for connection in self._idle:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self._keep_alive = keep_alive
+        self._free = connections
+        self._idle = [self._connect() for _ in range(connections)] if keep_alive else []
         self._planned: dict[socket.socket, float] = {}
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     @property
     def under_way(self) -> int:
@@ -65,8 +83,9 @@ class Generator:
 
     def send(self, waiting: deque[float]) -> None:
         """Send what waits, as far as connections are free."""
-        while waiting and self._idle:
-            connection = self._idle.pop()
+        while waiting and self._free:
+            self._free -= 1
+            connection = self._idle.pop() if self._keep_alive else self._connect()
             before, after = self._requests[self._sent % len(self._requests)]
             self._planned[connection] = waiting.popleft()
             connection.sendall(before + self._run + b"-0000-4000-8000-%012x" % self._sent + after)
@@ -86,7 +105,11 @@ class Generator:
             if answer[9:10] != b"2":
                 self.refused += 1
             self.took.append(now - self._planned.pop(connection))
-            self._idle.append(connection)
+            self._free += 1
+            if self._keep_alive:
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     def keep_rate(self, rate: float, seconds: float) -> float:
         """Send at *rate* on average; gives the seconds that it took to have all answers."""
@@ -107,7 +130,7 @@ class Generator:
         """Keep all connections busy; gives the seconds that it took."""
         began = time.perf_counter()
         while (now := time.perf_counter()) < began + seconds:
-            self.send(deque([now] * len(self._idle)))
+            self.send(deque([now] * self._free))
             self.receive(0.01)
         return time.perf_counter() - began
 
@@ -122,12 +145,14 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rate", type=float, default=0, help="per second; 0: as fast as answers come")
+    parser.add_argument("--close", action="store_true", help="a new connection for each request")
     given = parser.parse_args()
     generator = Generator(
         given.port,
         connections=given.connections,
-        requests=requests_from(given.payloads, given.secret),
+        requests=requests_from(given.payloads, given.secret, keep_alive=not given.close),
         run=given.run,
+        keep_alive=not given.close,
     )
     if given.rate:
         seconds = generator.keep_rate(given.rate, given.seconds)

@@ -35,7 +35,7 @@ def waits_ms(
     The pause is as long as the longest poll, so that no delivery arrives in step with it. What
     starts before the answer has reached the client counts as 0.
     """
-    requests = requests_from(stage.payloads, SECRET)
+    requests = requests_from(stage.payloads, SECRET, keep_alive=True)
     chance = random.Random(5)  # noqa: S311 - the same pauses in every run
     found = []
     with stage.redis() as url, stage.pipe() as (pipe, named):
