@@ -91,7 +91,7 @@ async def test_a_request_in_flight_is_answered_and_ready_says_no_before_the_door
     [
         ({"HOOKYARD_SPOOL_DIR": "/proc/spool"}, "HOOKYARD_SPOOL_DIR=/proc/spool"),
         ({"HOOKYARD_SPOOL_DIR": "/dev/full/spool"}, "HOOKYARD_SPOOL_DIR=/dev/full/spool"),
-        ({"HOOKYARD_LEASE_S": "2"}, "HOOKYARD_LEASE_S=2 cannot be kept"),
+        ({"HOOKYARD_LEASE_S": "2"}, "HOOKYARD_LEASE_S=2 is too short"),
         ({"HOOKYARD_SPOOL_MAX_BYTES": "10"}, "HOOKYARD_SPOOL_MAX_BYTES=10"),
     ],
 )
