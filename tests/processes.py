@@ -63,10 +63,10 @@ class Processes:
         name = f"ingress-{port}"
         process = self.start("-m", "ingress", name=name, HOOKYARD_PORT=str(port), **environment)
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{url}/health", timeout=2).status_code == 200:
+                if httpx.get(f"{url}/health", timeout=10).status_code == 200:
                     return process, url
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the ingress did not start:\n{self.log(name)}")

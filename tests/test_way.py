@@ -75,7 +75,7 @@ async def post(make_settings, free_server):
     async def send(delivery_id):
         reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(WEBHOOK % delivery_id)
-        answer = await asyncio.wait_for(reader.read(), 15)
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         await writer.wait_closed()
         return int(answer.split()[1])

@@ -21,7 +21,7 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
             await asyncio.sleep(0.005)
     try:

@@ -27,7 +27,7 @@ async def added(web: httpx.AsyncClient, url: str, **fields: str) -> str:
 
 
 async def settled(app: Starlette) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await app.state.hooks.settled()
 
 

@@ -59,7 +59,7 @@ def full() -> State:
 
 async def until(holds: Callable[[], Any]) -> None:
     """Wait until that is so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - files and logs tell nobody when they change
             await asyncio.sleep(0.005)
 

@@ -19,7 +19,7 @@ async def test_a_task_is_stopped_although_it_loses_a_cancellation():
 
     task = asyncio.create_task(forgetful())
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancel_and_wait(task), 5)
+    await asyncio.wait_for(cancel_and_wait(task), 60)
     assert task.cancelled()
     await cancel_and_wait(task)
 

@@ -79,7 +79,7 @@ async def test_a_client_that_goes_away_is_noticed(chunks):
 @pytest.mark.parametrize("chunks", [(), (b"x",), (b"x", b"y")], ids=repr)
 async def test_a_body_that_does_not_arrive_is_given_up(chunks):
     with pytest.raises(BodyTooSlow):
-        await asyncio.wait_for(read(Chunks(*chunks, then="silence"), timeout_s=0.05), 5)
+        await asyncio.wait_for(read(Chunks(*chunks, then="silence"), timeout_s=0.05), 60)
 
 
 async def test_a_caller_that_is_cancelled_is_not_told_that_the_body_was_slow():
@@ -143,5 +143,5 @@ async def test_of_two_large_bodies_at_once_one_gets_through():
 @pytest.mark.parametrize("then", ["end", "disconnect", "silence"])
 async def test_the_rest_of_a_refused_body_is_discarded_in_bounded_time(then):
     body = Chunks(*[b"x" * 1000] * 50, then=then)
-    await asyncio.wait_for(discard_rest(body, timeout_s=0.1), 5)
+    await asyncio.wait_for(discard_rest(body, timeout_s=0.1), 60)
     assert body.taken == 50

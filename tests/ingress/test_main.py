@@ -169,13 +169,15 @@ def test_what_is_too_large_is_refused_and_the_refusal_arrives(ingress, kind, exp
 
 def test_one_who_never_stops_sending_is_cut_off(ingress):
     _, url = ingress(HOOKYARD_MAX_BODY_BYTES="100000")
-    began = time.monotonic()
-    with connected(url) as opened, contextlib.suppress(OSError):
+
+    def send_until_cut_off(opened):
         opened.sendall(PUSH + b"Transfer-Encoding: chunked\r\n\r\n")
-        while time.monotonic() - began < 30:
+        while True:
             opened.sendall(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
             time.sleep(0.001)
-    assert time.monotonic() - began < 10
+
+    with connected(url) as opened, pytest.raises(ConnectionError):
+        send_until_cut_off(opened)
 
 
 @pytest.mark.parametrize("target", [b"/", b"//", b"/?a=b", b"/?"])

@@ -297,8 +297,8 @@ async def test_up_runs_the_handlers_of_a_bot_with_modules_like_ours(hookyard, bo
         told = json.loads(run_here("deliveries", "--json"))
         return "succeeded" in [one["state"] for one in told["deliveries"]]  # its note is a delivery as well
 
-    await until(is_sent, within_s=60)
-    await until(is_handled, within_s=30)
+    await until(is_sent)
+    await until(is_handled)
 
 
 def test_a_typed_bot_passes_mypy_in_strict_mode(environment, bot):

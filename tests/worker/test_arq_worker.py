@@ -47,7 +47,7 @@ async def test_a_stock_worker_drains_the_queue(make_settings, bot, ledger, listi
     worker = Worker(
         **worker_settings(make_settings(**bot)), burst=True, poll_delay=0.02, handle_signals=False
     )
-    await asyncio.wait_for(worker.async_run(), 30)
+    await asyncio.wait_for(worker.async_run(), 60)
     await worker.close()
     stats = await listing.stats()
     assert stats.states[State.SUCCEEDED] == 20
@@ -99,7 +99,7 @@ async def test_a_lock_that_a_killed_stock_worker_left_holds_for_a_lease_at_most(
     async def succeeded():
         return (await listing.get("d-1")).state is State.SUCCEEDED
 
-    await until(succeeded, within_s=30)
+    await until(succeeded)
 
 
 async def test_stock_workers_that_are_killed_leave_nothing_behind(processes, bot, ledger, listing):
@@ -118,14 +118,14 @@ async def test_stock_workers_that_are_killed_leave_nothing_behind(processes, bot
         async def is_under_way(more_than=more_than):
             return await finished() > more_than
 
-        await until(is_under_way, within_s=30)
+        await until(is_under_way)
         worker.kill()
     processes.start("-m", "arq", "worker.arq_worker.WorkerSettings", name="arq")
 
     async def all_finished():
         return await finished() == 300
 
-    await until(all_finished, within_s=60)
+    await until(all_finished)
 
 
 def test_arqs_own_command_says_what_is_wrong_with_the_settings(tmp_path):

@@ -285,7 +285,7 @@ async def test_burst_ends_when_the_queue_is_empty(make_settings, ledger, listing
         seen.append(1)
 
     await asyncio.gather(*(ledger.accept(a_delivery(f"d-{n}")) for n in range(500)))
-    await asyncio.wait_for(serve(make_settings(), router, burst=True), 30)
+    await asyncio.wait_for(serve(make_settings(), router, burst=True), 60)
     assert len(seen) == 500
     assert (await listing.stats()).states[State.SUCCEEDED] == 500
 
@@ -304,7 +304,7 @@ async def test_arqs_cron_jobs_and_health_key_still_work(make_settings, ledger, c
     )
     task = asyncio.create_task(engine.async_run())
     try:
-        await asyncio.wait_for(ran.wait(), 10)
+        await asyncio.wait_for(ran.wait(), 60)
         assert b"j_complete" in await client.get(ledger.keys.queue + ":health-check")
     finally:
         await until(lambda: not engine.tasks)

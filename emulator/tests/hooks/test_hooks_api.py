@@ -27,7 +27,7 @@ async def made(web: httpx.AsyncClient, path: str = PROJECT, **attributes: Any) -
 
 
 async def settled(app: Starlette) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await app.state.hooks.settled()
 
 

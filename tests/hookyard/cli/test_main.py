@@ -110,9 +110,9 @@ async def test_ctrl_c_ends_a_watch_without_a_traceback(redis_url, nowhere):
     )
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: process.returncode is None and process.kill())
-        assert json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["total"] == 0
+        assert json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["total"] == 0
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 130
     assert b"Traceback" not in err
 

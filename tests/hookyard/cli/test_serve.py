@@ -34,7 +34,7 @@ async def test_options_of_the_ingress_win_over_the_environment(processes, tmp_pa
         HOOKYARD_PORT="1",
         HOOKYARD_HOST="192.0.2.1",
     )
-    await until(lambda: answers(f"http://127.0.0.1:{port}/ready"), within_s=30)
+    await until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
     assert (tmp_path / "spool").is_dir()
     assert '"event": "ingress ready"' in processes.log("ingress")
 
@@ -49,7 +49,7 @@ async def test_options_of_a_worker_win_over_the_environment(processes, tmp_path)
         HOOKYARD_HANDLERS="nowhere:router",
         HOOKYARD_SLOTS="5",
     )
-    await until(lambda: answers(f"http://127.0.0.1:{port}/health"), within_s=30)
+    await until(lambda: answers(f"http://127.0.0.1:{port}/health"))
     assert "hookyard_worker_slots 3.0" in text_at(f"http://127.0.0.1:{port}/metrics")
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 30) == 0
@@ -75,7 +75,7 @@ async def test_a_terminal_that_closes_drains_a_process(processes, tmp_path, name
     process = processes.start(
         "-m", name, name=name, HOOKYARD_HANDLERS="mybot:router", HOOKYARD_PORT=str(free_port())
     )
-    await until(lambda: f"{name} ready" in processes.log(name), within_s=30)
+    await until(lambda: f"{name} ready" in processes.log(name))
     process.send_signal(signal.SIGHUP)
     assert await asyncio.to_thread(process.wait, 30) == 0
     assert "Traceback" not in processes.log(name)

@@ -49,12 +49,12 @@ async def started(commit, *items):
 
 
 async def ended(tasks):
-    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
 
 
 async def test_a_lone_item_waits_for_nobody(flushes):
     flushes.let_go()
-    assert await asyncio.wait_for(GroupCommit(flushes)(1), 5) is True
+    assert await asyncio.wait_for(GroupCommit(flushes)(1), 60) is True
     assert flushes.batches == [[1]]
 
 
@@ -119,7 +119,7 @@ async def test_answers_that_do_not_match_the_items_are_everybodys_error(flushes,
     assert [type(answer) for answer in await ended(await started(commit, 1, 2))] == [ValueError, ValueError]
     flushes.answers = None
     flushes.let_go()
-    assert await asyncio.wait_for(commit(5), 5) is True
+    assert await asyncio.wait_for(commit(5), 60) is True
 
 
 async def test_who_gives_up_waiting_hurts_nobody(flushes):
@@ -158,7 +158,7 @@ async def test_when_all_who_wait_have_given_up_nothing_is_sent(flushes):
     await ended(tasks)
     assert flushes.batches == [[1]]
     flushes.let_go()
-    assert await asyncio.wait_for(commit(3), 5) is True
+    assert await asyncio.wait_for(commit(3), 60) is True
 
 
 async def test_what_is_awaited_is_a_flush_too(flushes):
@@ -192,7 +192,7 @@ async def test_when_the_flush_itself_is_cancelled_nobody_waits_for_ever():
     flushing.cancel()
     assert [type(answer) for answer in await ended(tasks)] == [asyncio.CancelledError]
     stuck.set()
-    assert await asyncio.wait_for(commit(3), 5) is True
+    assert await asyncio.wait_for(commit(3), 60) is True
 
 
 async def test_a_flush_that_fails_at_once_fails_its_batch_and_no_other(flushes):
@@ -250,7 +250,7 @@ async def test_who_waits_is_told_at_once_of_an_error_that_they_would_only_meet_t
     assert flushes.batches == [[1]]
     flushes.error = None
     flushes.let_go()
-    assert await asyncio.wait_for(commit(5), 5) is True
+    assert await asyncio.wait_for(commit(5), 60) is True
 
 
 async def test_another_error_leaves_those_alone_who_wait(flushes):

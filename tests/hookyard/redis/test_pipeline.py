@@ -39,7 +39,7 @@ def _other_scripts(monkeypatch):
 
 @pytest.fixture
 def scripts(client):
-    return script_module.ScriptRunner(client, timeout_s=5)
+    return script_module.ScriptRunner(client, timeout_s=60)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def echo(scripts, text):
 
 
 async def ended(calls):
-    return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 15)
+    return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 60)
 
 
 async def test_what_is_asked_at_the_same_time_is_answered_to_whom_it_was_asked_by(scripts):
@@ -149,7 +149,7 @@ async def test_a_redis_that_hangs_is_told_in_time_and_works_again(own, own_redis
 
 async def test_a_redis_that_is_not_there_is_an_error():
     client = open_redis(f"redis://127.0.0.1:{free_port()}/0", timeout_s=None)
-    scripts = script_module.ScriptRunner(client, timeout_s=5)
+    scripts = script_module.ScriptRunner(client, timeout_s=60)
     answers = await ended([echo(scripts, "x") for _ in range(3)])
     assert all(map(is_redis_away, answers))
     await close(client)
@@ -189,7 +189,7 @@ async def test_the_connection_is_closed_with_its_client(redis_url, client):
     await own.client_setname("ours")
     scripts = script_module.ScriptRunner(own, timeout_s=5)
     await echo(scripts, "x")
-    await asyncio.wait_for(close(own), 5)
+    await asyncio.wait_for(close(own), 60)
     assert not scripts._connection.is_open
 
     async def gone():
@@ -206,7 +206,7 @@ async def test_a_unix_socket_does_as_well(tmp_path):
     server.start()
     client = open_redis(f"unix://{path}", timeout_s=5)
     try:
-        assert await echo(script_module.ScriptRunner(client, timeout_s=5), "x") == b"x"
+        assert await echo(script_module.ScriptRunner(client, timeout_s=60), "x") == b"x"
     finally:
         await close(client)
         server.stop()

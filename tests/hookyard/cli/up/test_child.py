@@ -72,33 +72,33 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 async def test_one_that_does_not_end_in_its_time_is_killed(reaper, capsys):
     child = a_child(reaper, STUBBORN, stop_timeout_s=0.1)
-    await asyncio.wait_for(child.has_printed.wait(), 20)
-    await asyncio.wait_for(child.stop(asyncio.Event()), 20)
+    await asyncio.wait_for(child.has_printed.wait(), 60)
+    await asyncio.wait_for(child.stop(asyncio.Event()), 60)
     assert "child does not stop; killing it" in capsys.readouterr().out
 
 
 async def test_hurry_gives_a_patient_one_little_time(reaper):
     child = a_child(reaper, STUBBORN, stop_timeout_s=600)
-    await asyncio.wait_for(child.has_printed.wait(), 20)
+    await asyncio.wait_for(child.has_printed.wait(), 60)
     hurry = asyncio.Event()
     hurry.set()
-    await asyncio.wait_for(child.stop(hurry), 20)  # by the second signal, which is not ignored
+    await asyncio.wait_for(child.stop(hurry), 60)  # by the second signal, which is not ignored
 
 
 async def test_one_can_be_stopped_while_it_is_being_started(reaper):
     child = a_child(reaper, "import time; time.sleep(600)")
-    await asyncio.wait_for(child.stop(asyncio.Event()), 20)
+    await asyncio.wait_for(child.stop(asyncio.Event()), 60)
 
 
 async def test_one_with_wrong_settings_is_given_up_at_once(reaper, capsys):
     child = a_child(reaper, "raise SystemExit(2)")
-    assert await asyncio.wait_for(child.gave_up, 20) == 2
+    assert await asyncio.wait_for(child.gave_up, 60) == 2
     assert "ended with exit code 2; a restart would not help" in capsys.readouterr().out
 
 
 async def test_a_line_without_an_end_is_cut_rather_than_kept(reaper, capsys):
     child = a_child(reaper, "print('x' * 200_000)\nimport time; time.sleep(600)")
-    await asyncio.wait_for(child.has_printed.wait(), 20)
+    await asyncio.wait_for(child.has_printed.wait(), 60)
     seen = []
 
     def all_there():
@@ -106,7 +106,7 @@ async def test_a_line_without_an_end_is_cut_rather_than_kept(reaper, capsys):
         return "".join(seen).count("x") == 200_000
 
     await until(all_there)
-    await asyncio.wait_for(child.stop(asyncio.Event()), 20)
+    await asyncio.wait_for(child.stop(asyncio.Event()), 60)
 
 
 async def test_a_guard_ends_what_it_watches_when_it_is_left_alone(reaper):
@@ -120,7 +120,7 @@ async def test_a_guard_ends_what_it_watches_when_it_is_left_alone(reaper):
     reaper.watch(forgotten.pid, signal.SIGTERM)
     reaper.forget(forgotten.pid)
     await asyncio.to_thread(reaper.dismiss)
-    assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     assert forgotten.returncode is None
     forgotten.kill()
     await forgotten.wait()

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc"),
 ]
 
-GRACE_S = 40
+GRACE_S = 60
 
 
 class Ups:
