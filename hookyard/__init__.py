@@ -17,7 +17,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ __all__ = [
 AnyHandler = TypeVar("AnyHandler", bound="Callable[..., Any]")
 
 _POLICY_ATTRIBUTE = "__hookyard_policy__"
+_NAME_LIMIT = 200
 
 
 class GiveUp(Exception):
@@ -64,8 +66,9 @@ class RetryAfter(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How one handler is run and retried; ``None`` stands for the worker's own setting."""
+    """How one handler is named, run and retried; ``None`` stands for the worker's own setting."""
 
+    name: str | None = None
     timeout_s: float | None = None
     max_attempts: int | None = None
     backoff_s: float | None = None
@@ -75,15 +78,25 @@ _NO_POLICY = Policy()
 
 
 def policy(
-    *, timeout: float | None = None, max_attempts: int | None = None, backoff: float | None = None
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    max_attempts: int | None = None,
+    backoff: float | None = None,
 ) -> Callable[[AnyHandler], AnyHandler]:
-    """Say how a handler is run; the handler itself stays the same object.
+    """Say how a handler is run. Functions stay the same object; a bound method is wrapped in a partial.
 
-    :param timeout: seconds that one run may take (``HOOKYARD_HANDLER_TIMEOUT_S`` otherwise).
-    :param max_attempts: how often it is run before it is given up (``HOOKYARD_MAX_ATTEMPTS`` otherwise).
-    :param backoff: seconds of the first backoff, times 3 each try (``HOOKYARD_BACKOFF_S`` otherwise).
-    :raises ValueError: for a timeout or backoff that is not positive, or fewer than 1 run.
+    :param name: what its outcomes are recorded under, ``module:qualname`` otherwise. Outcomes stay with the
+        name when the function is renamed, and handlers made by one factory can be told apart.
+    :param timeout: seconds that one attempt may take (``HOOKYARD_HANDLER_TIMEOUT_S`` otherwise).
+    :param max_attempts: attempts before it is given up (``HOOKYARD_MAX_ATTEMPTS`` otherwise).
+    :param backoff: seconds of the first backoff, times 3 each attempt (``HOOKYARD_BACKOFF_S`` otherwise).
+    :raises ValueError: for a timeout or backoff that is not positive, fewer than 1 attempt, or a name that
+        is empty, longer than 200 characters or not printable.
     """
+    if name is not None and not (0 < len(name) <= _NAME_LIMIT and name.isprintable()):
+        message = f"policy(name={name!r}): 1 to {_NAME_LIMIT} printable characters"
+        raise ValueError(message)
     if timeout is not None and not timeout > 0:
         message = f"policy(timeout={timeout!r}): seconds, more than 0"
         raise ValueError(message)
@@ -93,19 +106,29 @@ def policy(
     if backoff is not None and not backoff > 0:
         message = f"policy(backoff={backoff!r}): seconds, more than 0"
         raise ValueError(message)
-    chosen = Policy(timeout_s=timeout, max_attempts=max_attempts, backoff_s=backoff)
+    chosen = Policy(name=name, timeout_s=timeout, max_attempts=max_attempts, backoff_s=backoff)
 
     def mark(handler: AnyHandler) -> AnyHandler:
-        setattr(handler, _POLICY_ATTRIBUTE, chosen)
-        return handler
+        marked: Any = handler
+        try:
+            setattr(marked, _POLICY_ATTRIBUTE, chosen)
+        except AttributeError:  # a bound method, a built-in function
+            marked = partial(marked)
+            setattr(marked, _POLICY_ATTRIBUTE, chosen)
+        return cast("AnyHandler", marked)
 
     return mark
 
 
 def policy_of(handler: Callable[..., Any]) -> Policy:
-    """Return the policy that :func:`policy` put on *handler*, or one that leaves all to the settings."""
+    """Return the policy that :func:`policy` put on *handler*, or one that leaves all to the settings.
+
+    That of a partial or a bound method is its function's, where it has none itself.
+    """
     found = getattr(handler, _POLICY_ATTRIBUTE, None)
-    return found if isinstance(found, Policy) else _NO_POLICY
+    if isinstance(found, Policy):
+        return found
+    return policy_of(handler.func) if isinstance(handler, partial) else _NO_POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +137,7 @@ class CurrentDelivery:
 
     ``attempt`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
     ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``log`` is a
-    structlog logger that already carries the delivery's id, try and handler.
+    structlog logger that already carries the delivery's id, attempt and handler.
     """
 
     id: str

@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,7 +27,6 @@ from hookyard.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hookyard.gitlab.metrics import GitLabMetrics
     from hookyard.settings.settings import Settings
 
 log = logs.get_logger("hookyard.gitlab")
@@ -36,6 +35,13 @@ _log = logs.stdlib_logger("hookyard.gitlab")
 _PATH_LIMIT: Final = 200
 _TEXT_LIMIT: Final = 300
 _UNNAMED_WAIT_S: Final = 1.0
+
+
+class CallListener(Protocol):
+    """Hears of each REST call."""
+
+    def called(self, method: str, status: int | None, seconds: float, headers: Mapping[str, str]) -> None:
+        """Hear of one; *status* is ``None`` when there was no answer."""
 
 
 class TooManyRequests(BadRequest):
@@ -81,7 +87,7 @@ class DeliveryGitLabAPI(GitLabAPI):
         *,
         event_uuid: str | None,
         clock: Callable[[], float],
-        metrics: GitLabMetrics | None = None,
+        metrics: CallListener | None = None,
     ) -> None:
         token = settings.access_token
         super().__init__(

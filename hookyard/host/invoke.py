@@ -1,7 +1,7 @@
-"""What one run of one handler comes to: calls it as gidgetlab does, under its timeout.
+"""Run one attempt: call a handler as gidgetlab does, and turn whatever it does into its outcome.
 
-What a handler raises is its outcome and nobody else's; only cancellation (a drain, a lost lease)
-passes through.
+Rule: nothing that a handler raises, returns or cancels passes this module; only what the supervisor
+ordered (a cancellation) or the clock (a time-out) is anything but the handler's own doing.
 """
 
 from __future__ import annotations
@@ -11,156 +11,230 @@ import contextvars
 import inspect
 import logging
 import time
-import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import types
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hookyard import CurrentDelivery, GiveUp, as_current, current_delivery, policy_of
-from hookyard.host.retry import Again, Limits, decide
-from hookyard.ledger.records import Attempt, Outcome, one_line
+from hookyard import CurrentDelivery, GiveUp, as_current, current_delivery
+from hookyard.host.failures import describe, leaves, trace
+from hookyard.host.messages import Ended
+from hookyard.host.retry import Again, Limits, Stop, decide
+from hookyard.ledger.records import Outcome, one_line
 from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import ThreadPoolExecutor
 
     from gidgetlab.sansio import Event
 
-    from hookyard.host.routing import Handler
+    from hookyard.host.deadlines import Deadlines
 
-TRACEBACK_LIMIT: Final = 8_000
+BLOCKING_S: Final = 0.25
+"""A handler that keeps the event loop for longer than this without an await is reported."""
+
 
 log = logs.get_logger("worker")
 _log = logs.stdlib_logger("worker")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
-    """On what terms handlers are run, where their own policies do not say otherwise.
+class Cell(Protocol):
+    """Where a host says which run has the event loop just now; shared with its supervisor."""
 
-    ``jitter`` gives a number from 0 up to 1; ``threads`` runs plain ``def`` handlers.
+    def __setitem__(self, index: int, value: int, /) -> None:
+        """Set it."""
+
+
+class Job:
+    """An attempt under way.
+
+    :param call: the handler.
+    :param run: the supervisor's number for the run.
+    :param timeout_s: after so long the handler is cancelled; a plain function cannot be.
     """
 
-    limits: Limits
-    timeout_s: float
-    jitter: Callable[[], float]
-    threads: ThreadPoolExecutor
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        *,
+        run: int,
+        is_plain: bool,
+        timeout_s: float,
+        current: CurrentDelivery,
+        limits: Limits,
+    ) -> None:
+        self.call = call
+        self.run = run
+        self.is_plain = is_plain
+        self.timeout_s = timeout_s
+        self.current = current
+        self.limits = limits
+        self.task: asyncio.Task[None] | None = None
+        self.unawaited: list[str] = []
+        self._is_cancelled = False
+        self._is_expired = False
 
+    def cancel(self) -> None:
+        """Cancel it by order of the supervisor; a thread goes on."""
+        if not self.is_plain and self.task is not None:
+            self._is_cancelled = True
+            self.task.cancel()
 
-async def run_handler(
-    handler: Handler, event: Event, gl: object, *, running: CurrentDelivery, terms: Terms
-) -> Attempt:
-    """Run *handler* once and return the attempt, logged.
+    def _expire(self) -> None:
+        self._is_expired = True
+        if self.task is not None:
+            self.task.cancel()
 
-    :param running: what the handler may know of its delivery; ``attempt`` is the handler's own
-        count of runs in this round.
-    :raises asyncio.CancelledError: when the task was cancelled, and only then.
-    """
-    timeout_s = policy_of(handler.call).timeout_s or terms.timeout_s
-    started_ms, began = now_ms(), time.perf_counter()
-    error: BaseException | None = None
-    limit = asyncio.timeout(timeout_s)
-    try:
-        with as_current(running):
-            async with limit:
-                await _call(handler.call, event, gl, terms.threads)
-    except asyncio.CancelledError as exc:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        error = exc  # the handler's own: something that it awaited was cancelled
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the one place; sys.exit() in a handler is its failure
-        error = exc
-    took_ms = round((time.perf_counter() - began) * 1000)
-    if error is None:
-        if _log.isEnabledFor(logging.INFO):  # at thousands a second, a line composed in vain is felt
-            log.info("handler succeeded", **_fields(running), took_ms=took_ms)
-        return Attempt(
-            handler=handler.name,
-            outcome=Outcome.SUCCEEDED,
-            number=running.attempt,
-            started_ms=started_ms,
-            took_ms=took_ms,
-            final=True,
+    async def finish(
+        self,
+        event: Event,
+        gl: object,
+        *,
+        threads: ThreadPoolExecutor,
+        deadlines: Deadlines,
+        cell: Cell,
+        blocked: Callable[[str, float], None],
+        jitter: float,
+    ) -> Ended:
+        """Run the handler to its end and return its outcome, logged.
+
+        :param blocked: called with the handler's name and the seconds for which it kept the loop.
+        """
+
+        def on_block(seconds: float) -> None:
+            deadlines.charge(self, seconds)
+            blocked(self.current.handler, seconds)
+
+        began = time.perf_counter()
+        error: BaseException | None
+        with as_current(self.current):
+            _job.set(self)
+            if self.is_plain:
+                context = contextvars.copy_context()
+                loop = asyncio.get_running_loop()
+                returned, error = await loop.run_in_executor(
+                    threads, context.run, _call_plainly, self.call, event, gl
+                )
+            else:
+                returned, error = None, None
+                deadlines.set(self, self.timeout_s, self._expire)
+            try:
+                if not self.is_plain:
+                    returned = self.call(event, gl)
+                if inspect.isawaitable(returned):
+                    coroutine = returned if inspect.iscoroutine(returned) else _coroutine(returned)
+                    await _stepping(coroutine, self.run, cell, on_block)
+                elif error is None and _is_generator(returned):
+                    error = TypeError(
+                        "the handler is a generator: it contains yield, so its body did not run"
+                    )
+            except BaseException as exc:  # noqa: BLE001 - whatever a handler raises is its outcome
+                error = exc
+            finally:
+                deadlines.clear(self)
+        return self._outcome(error, took_ms=round((time.perf_counter() - began) * 1000), jitter=jitter)
+
+    def _outcome(self, error: BaseException | None, *, took_ms: int, jitter: float) -> Ended:
+        fields = _fields(self.current)
+        if self._is_cancelled and error is not None:
+            return Ended(run=self.run, outcome=Outcome.INTERRUPTED, took_ms=took_ms)
+        if error is None and self.unawaited:
+            what = ", ".join(self.unawaited)
+            error = GiveUp(f"an await is missing: {what} was called and never awaited, so it did not run")
+        if error is None and not self._is_expired:
+            if _log.isEnabledFor(logging.INFO):  # at thousands a second, a line composed in vain is felt
+                log.info("handler succeeded", **fields, took_ms=took_ms)
+            return Ended(run=self.run, outcome=Outcome.SUCCEEDED, took_ms=took_ms)
+        if self._is_expired:
+            error = TimeoutError() if error is None else error
+        assert error is not None  # noqa: S101 - for mypy; each way above sets one
+        decision = decide(
+            TimeoutError() if self._is_expired else error,
+            attempt=self.current.attempt,
+            limits=self.limits,
+            jitter=jitter,
+            now_s=time.time(),
         )
-    decision = decide(
-        error,
-        attempt=running.attempt,
-        policy=policy_of(handler.call),
-        limits=terms.limits,
-        jitter=terms.jitter(),
-        now_s=time.time(),
-    )
-    timed_out = limit.expired() and isinstance(error, TimeoutError)
-    text = f"it ran longer than {timeout_s:g} s" if timed_out else _text(error)
-    again_s = decision.delay_s if isinstance(decision, Again) else None
-    # the class only: an error's text may quote the payload; `hookyard show` has it all
-    log.warning(
-        "handler timed out" if timed_out else "handler failed",
-        **_fields(running),
-        error=type(error).__name__,
-        took_ms=took_ms,
-        next_run_in_s=None if again_s is None else round(again_s, 3),
-    )
-    return Attempt(
-        handler=handler.name,
-        outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
-        number=running.attempt,
-        started_ms=started_ms,
-        took_ms=took_ms,
-        final=again_s is None,
-        due_ms=None if again_s is None else now_ms() + round(again_s * 1000),
-        error=one_line(text if isinstance(decision, Again) else f"{text} ({decision.because})"),
-        traceback=None if isinstance(error, GiveUp) else _trace(error),
-    )
+        text = f"it ran longer than {self.timeout_s:g} s" if self._is_expired else describe(error)
+        # the class only: an error's text may quote the payload; `hookyard show` has it all
+        log.warning(
+            "handler timed out" if self._is_expired else "handler failed",
+            **fields,
+            error=type(error).__name__,
+            took_ms=took_ms,
+            next_attempt_in_s=round(decision.delay_s, 3) if isinstance(decision, Again) else None,
+        )
+        given_up = any(isinstance(each, GiveUp) for each in leaves(error))
+        return Ended(
+            run=self.run,
+            outcome=Outcome.TIMED_OUT if self._is_expired else Outcome.FAILED,
+            took_ms=took_ms,
+            again_s=decision.delay_s if isinstance(decision, Again) else None,
+            error=one_line(f"{text} ({decision.because})" if isinstance(decision, Stop) else text),
+            traceback=None if given_up else trace(error, skip=__file__),
+        )
+
+
+_job: contextvars.ContextVar[Job | None] = contextvars.ContextVar("hookyard_job", default=None)
+
+
+def note_unawaited(what: str) -> bool:
+    """Charge the handler that runs here with a coroutine it never awaited; ``False`` outside of one."""
+    job = _job.get()
+    if job is None:
+        return False
+    job.unawaited.append(what)
+    return True
 
 
 def log_context() -> dict[str, object]:
     """Return what every log line of a handler says of its delivery, whoever writes it; else nothing."""
     try:
-        running = current_delivery()
+        current = current_delivery()
     except LookupError:
         return {}
-    return _fields(running)
+    return _fields(current)
 
 
-def _fields(running: CurrentDelivery) -> dict[str, object]:
-    return {"delivery_id": running.id, "handler": running.handler, "attempt": running.attempt}
+def _fields(current: CurrentDelivery) -> dict[str, object]:
+    return {"delivery_id": current.id, "handler": current.handler, "attempt": current.attempt}
 
 
-async def _call(call: Callable[..., Any], event: Event, gl: object, threads: ThreadPoolExecutor) -> None:
-    """Call a handler with ``(event, gl)``; a plain ``def`` runs in a thread, so that it cannot block."""
-    if _is_async(call):
-        await call(event, gl)
-        return
-    context = contextvars.copy_context()
-    answer = await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(call, event, gl))
-    if inspect.isawaitable(answer):  # e.g. a lambda that returns a coroutine
-        await answer
+def _call_plainly(call: Callable[..., Any], event: Event, gl: object) -> tuple[Any, BaseException | None]:
+    """Call a plain function in a thread; a future could not carry everything that it may raise."""
+    try:
+        return call(event, gl), None
+    except BaseException as exc:  # noqa: BLE001 - whatever a handler raises is its outcome
+        return None, exc
 
 
-def _is_async(call: Callable[..., Any]) -> bool:
-    while hasattr(call, "func") and callable(call.func):  # functools.partial
-        call = call.func
-    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(
-        getattr(call, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
-    )
+async def _coroutine(awaitable: Any) -> Any:
+    return await awaitable
 
 
-def _text(error: BaseException) -> str:
-    words = str(error)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+@types.coroutine
+def _stepping(
+    coroutine: Coroutine[Any, Any, Any], run: int, cell: Cell, blocked: Callable[[float], None]
+) -> Generator[Any, Any, Any]:
+    """Await *coroutine*, saying in *cell* when it has the loop, and reporting when it keeps it too long."""
+    send, throw, argument = coroutine.send, coroutine.throw, None
+    step: Callable[[Any], Any] = send
+    while True:
+        cell[0] = run
+        since = time.monotonic()
+        try:
+            awaited = step(argument)
+        except StopIteration as done:
+            return done.value
+        finally:
+            cell[0] = 0
+            if (seconds := time.monotonic() - since) > BLOCKING_S:
+                blocked(seconds)
+        try:
+            argument = yield awaited
+            step = send
+        except BaseException as exc:  # noqa: BLE001 - to be raised where the handler waits
+            argument, step = exc, throw
 
 
-def _trace(error: BaseException) -> str:
-    """Return the traceback from the handler on, its end where it is long."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
-        frames = frames.tb_next
-    text = "".join(traceback.format_exception(type(error), error, frames))
-    return text if len(text) <= TRACEBACK_LIMIT else "…\n" + text[-TRACEBACK_LIMIT:]
-
-
-def now_ms() -> int:
-    """Return Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
+def _is_generator(value: object) -> bool:
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)

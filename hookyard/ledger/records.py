@@ -38,11 +38,17 @@ WAITING: Final = frozenset({State.QUEUED, State.RETRYING})
 
 
 class Outcome(StrEnum):
-    """What one run of one handler came to."""
+    """The result of one attempt.
+
+    ``crashed``: its host died while it ran alone. ``interrupted``: it was cut off through no fault of the
+    handler, and does not count.
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
 
 
 class Ending(StrEnum):
@@ -81,10 +87,11 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """What one handler came to in one try.
+    """One execution of one handler.
 
-    ``number`` counts the attempts of this round, from 1. ``final``: not run again in this
-    round, because it succeeded or was given up; otherwise ``due_ms`` (Unix ms) is its next run.
+    ``number`` counts the attempts of this round, from 1, and ``crashes`` those of them that ended with
+    their host. ``final``: not run again in this round, because it succeeded or was given up; otherwise
+    ``due_ms`` (Unix ms, by Redis's clock) is its next attempt.
     """
 
     handler: str
@@ -96,10 +103,14 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     due_ms: int | None = None
     error: str | None = None
     traceback: str | None = None
+    crashes: int = 0
 
 
 class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """Where a handler stands in a delivery: the outcome of its latest attempt, and the run that made it."""
+    """Where a handler stands in a delivery: the outcome of its latest attempt, and the run that made it.
+
+    ``crashes`` counts the attempts of this round that ended with their host.
+    """
 
     handler: str
     outcome: Outcome
@@ -107,6 +118,7 @@ class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     attempt: int
     final: bool
     due_ms: int | None = None
+    crashes: int = 0
 
 
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -125,19 +137,20 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     carried: tuple[Standing, ...] = ()
 
     def standings(self) -> dict[str, Standing]:
-        """Return where every handler stands after this try, by name."""
-        ran = (
-            Standing(
-                handler=attempt.handler,
-                outcome=attempt.outcome,
-                run=self.number,
-                attempt=attempt.number,
-                final=attempt.final,
-                due_ms=attempt.due_ms,
-            )
-            for attempt in self.attempts
-        )
-        return {standing.handler: standing for standing in (*self.carried, *ran)}
+        """Return where every handler stands after this run, by name; what was interrupted does not count."""
+        standings = {standing.handler: standing for standing in self.carried}
+        for attempt in self.attempts:
+            if attempt.outcome is not Outcome.INTERRUPTED:
+                standings[attempt.handler] = Standing(
+                    handler=attempt.handler,
+                    outcome=attempt.outcome,
+                    run=self.number,
+                    attempt=attempt.number,
+                    final=attempt.final,
+                    due_ms=attempt.due_ms,
+                    crashes=attempt.crashes,
+                )
+        return standings
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import http
+import urllib.error
+from dataclasses import replace
+from email.message import Message
 
+import aiohttp
 import httpx
 import pytest
 from gidgetlab.exceptions import BadRequest, GitLabBroken, InvalidField, RateLimitExceeded
 from gidgetlab.sansio import RateLimit
+from gitlab.exceptions import GitlabGetError
 
-from hookyard import GiveUp, Policy, RetryAfter
+from hookyard import GiveUp, RetryAfter
 from hookyard.gitlab.client import TooManyRequests, error_for
 from hookyard.host.retry import Again, Limits, Stop, backoff_s, decide
 
@@ -28,6 +33,17 @@ def answered(status):
     return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, request=request))
 
 
+def aiohttp_error(status):
+    return aiohttp.ClientResponseError(None, (), status=status)
+
+
+class OwnError(Exception):
+    """A bot's own, whose code is no HTTP status."""
+
+    def __init__(self, code):
+        self.code = code
+
+
 CASES = [
     ("an ordinary error waits the backoff", ValueError("x"), {}, Again(delay_s=5.0)),
     ("three times as long each run", ValueError("x"), {"attempt": 3}, Again(delay_s=45.0)),
@@ -40,10 +56,15 @@ CASES = [
     (
         "a handler's own number of attempts wins",
         ValueError("x"),
-        {"policy": Policy(max_attempts=1)},
+        {"limits": replace(LIMITS, max_attempts=1)},
         Stop(because="no attempts left after 1"),
     ),
-    ("a handler's own backoff wins", ValueError("x"), {"policy": Policy(backoff_s=0.5)}, Again(delay_s=0.5)),
+    (
+        "a handler's own backoff wins",
+        ValueError("x"),
+        {"limits": replace(LIMITS, backoff_s=0.5)},
+        Again(delay_s=0.5),
+    ),
     ("giving up is final", GiveUp("no"), {}, Stop(because="the handler gave up")),
     ("RetryAfter is kept to", RetryAfter(90), {}, Again(delay_s=90.0)),
     (
@@ -69,13 +90,13 @@ CASES = [
         "404 is final",
         BadRequest(http.HTTPStatus.NOT_FOUND),
         {},
-        Stop(because="an answer of 404 is not mended by asking again"),
+        Stop(because="an answer of 404 is the same each time"),
     ),
     (
         "422 is final",
         InvalidField(None, "no"),
         {},
-        Stop(because="an answer of 422 is not mended by asking again"),
+        Stop(because="an answer of 422 is the same each time"),
     ),
     ("a conflict may pass", BadRequest(http.HTTPStatus.CONFLICT), {}, Again(delay_s=5.0)),
     ("500 may pass", GitLabBroken(http.HTTPStatus.INTERNAL_SERVER_ERROR), {}, Again(delay_s=5.0)),
@@ -84,8 +105,47 @@ CASES = [
         "httpx's own 403 is final",
         answered(403),
         {},
-        Stop(because="an answer of 403 is not mended by asking again"),
+        Stop(because="an answer of 403 is the same each time"),
     ),
+    (
+        "python-gitlab's own 404 is final",
+        GitlabGetError("no", 404),
+        {},
+        Stop(because="an answer of 404 is the same each time"),
+    ),
+    ("python-gitlab's own 502 may pass", GitlabGetError("no", 502), {}, Again(delay_s=5.0)),
+    (
+        "urllib's own 410 is final",
+        urllib.error.HTTPError("http://x", 410, "no", Message(), None),
+        {},
+        Stop(because="an answer of 410 is the same each time"),
+    ),
+    (
+        "aiohttp's own 400 is final",
+        aiohttp_error(400),
+        {},
+        Stop(because="an answer of 400 is the same each time"),
+    ),
+    ("a bot's own error with a code says nothing", OwnError(404), {}, Again(delay_s=5.0)),
+    (
+        "giving up in a group is final",
+        ExceptionGroup("x", [ValueError(), ExceptionGroup("y", [GiveUp("no")])]),
+        {},
+        Stop(because="the handler gave up"),
+    ),
+    (
+        "the longest of the times in a group counts",
+        ExceptionGroup("x", [RetryAfter(7), RetryAfter(90)]),
+        {},
+        Again(delay_s=90.0),
+    ),
+    (
+        "404 in a group is final",
+        ExceptionGroup("x", [answered(404)]),
+        {},
+        Stop(because="an answer of 404 is the same each time"),
+    ),
+    ("RetryAfter is kept to for a week", RetryAfter(604_800), {}, Again(delay_s=604_800.0)),
     ("httpx's own 503 may pass", answered(503), {}, Again(delay_s=5.0)),
     ("no connection may pass", httpx.ConnectError("refused"), {}, Again(delay_s=5.0)),
 ]
@@ -95,12 +155,12 @@ CASES = [
     ("error", "given", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
 def test_decision(error, given, expected):
-    facts = {"attempt": 1, "policy": Policy(), "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S, **given}
+    facts = {"attempt": 1, "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S, **given}
     assert decide(error, **facts) == expected
 
 
 def test_the_jitter_is_full():
-    given = {"attempt": 2, "policy": Policy(), "limits": LIMITS, "now_s": NOW_S}
+    given = {"attempt": 2, "limits": LIMITS, "now_s": NOW_S}
     assert decide(ValueError(), jitter=0.0, **given) == Again(delay_s=0.0)
     assert decide(ValueError(), jitter=0.5, **given) == Again(delay_s=7.5)
 
@@ -111,7 +171,7 @@ def test_the_backoff_is_bounded_however_often_it_failed():
 
 
 def test_a_named_time_that_is_over_is_now_and_one_beyond_a_day_is_a_day():
-    given = {"attempt": 1, "policy": Policy(), "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
+    given = {"attempt": 1, "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
     past = RateLimitExceeded(RateLimit(limit=1, remaining=0, reset_epoch=NOW_S - 30))
     assert decide(past, **given) == Again(delay_s=0.0)
     assert decide(too_many(10**9), **given) == Again(delay_s=86_400.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import unittest.mock
 
 import pytest
 from gidgetlab.routing import Router
@@ -11,7 +12,9 @@ from gidgetlab.sansio import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookyard.host.routing import Finder, HandlersError, handler_name, load_router
+from hookyard import policy
+from hookyard.host.load import HandlersError, load_router
+from hookyard.host.registry import Registry, handler_name, is_plain
 
 
 async def one(event, gl):
@@ -31,16 +34,17 @@ def a_router():
     return router
 
 
-async def names(router, data, event="Issue Hook"):
-    return [handler.name for handler in await Finder(router).find(Event(data, event=event))]
+def names(router, data, event="Issue Hook"):
+    registry = Registry(router)
+    return [registry.infos[place].name for place in registry.find(Event(data, event=event))]
 
 
 ONE, TWO = f"{__name__}:one", f"{__name__}:two"
 
 
-async def test_shallow_come_before_deep_and_a_second_call_has_a_name_of_its_own():
-    found = await names(a_router(), {"object_attributes": {"action": "open", "iid": 7}})
-    assert found == [ONE, TWO, f"{ONE}#2", f"{TWO}#2"]
+def test_shallow_come_before_deep_and_a_handler_may_come_twice():
+    found = names(a_router(), {"object_attributes": {"action": "open", "iid": 7}})
+    assert found == [ONE, TWO, ONE, TWO]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +64,8 @@ async def test_shallow_come_before_deep_and_a_second_call_has_a_name_of_its_own(
     ],
     ids=repr,
 )
-async def test_a_body_of_any_shape_matches_the_shallow_handlers(data):
-    assert await names(a_router(), data) == [ONE]
+def test_a_body_of_any_shape_matches_the_shallow_handlers(data):
+    assert names(a_router(), data) == [ONE]
 
 
 json_values = st.recursive(
@@ -105,7 +109,8 @@ async def test_where_gidgetlab_does_not_stumble_the_handlers_are_those_it_calls(
         await router.dispatch(event)
     except TypeError:  # an unhashable value: gidgetlab 2.1.2 stumbles
         return
-    assert [int(handler.name.split(":")[1]) for handler in await Finder(ours).find(event)] == called
+    registry = Registry(ours)
+    assert [int(registry.infos[place].name.split(":")[1]) for place in registry.find(event)] == called
 
 
 def test_names_of_what_can_be_called():
@@ -152,3 +157,102 @@ def test_what_cannot_be_loaded_says_why(tmp_path, monkeypatch, source, string, w
         load_router(string)
     assert words in str(caught.value)
     assert f"HOOKYARD_HANDLERS={string}" in str(caught.value)
+
+
+def faults(*calls):
+    router = Router()
+    for call in calls:
+        router.add(call, "Push Hook")
+    return Registry(router).faults()
+
+
+def a_handler(name=None):
+    async def made(event, gl):
+        """Do nothing."""
+
+    return policy(name=name)(made) if name else made
+
+
+def test_two_handlers_of_one_name_are_refused_unless_their_policies_name_them():
+    (fault,) = faults(a_handler(), a_handler())
+    assert "two handlers are named" in fault
+    assert "@policy(name=" in fault
+    assert not faults(a_handler("first"), a_handler("second"))
+    handler = a_handler()
+    assert not faults(handler, handler)
+
+
+def test_bound_methods_of_two_objects_are_two_handlers():
+    class Bot:
+        async def push(self, event, gl):
+            """Do nothing."""
+
+    bot, other = Bot(), Bot()
+    assert not faults(bot.push, bot.push)
+    assert faults(bot.push, other.push)
+    assert not faults(bot.push, policy(name="other")(other.push))
+
+
+async def yields(event, gl):
+    yield
+
+
+def yields_too(event, gl):
+    yield
+
+
+async def takes_one(event):
+    """Do nothing."""
+
+
+async def wants_more(event, gl, pool):
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (yields, "contains yield"),
+        (yields_too, "contains yield"),
+        (takes_one, "cannot be called as handler(event, gl)"),
+        (wants_more, "missing a required argument: 'pool'"),
+    ],
+)
+def test_what_cannot_be_a_handler_is_refused_with_its_place(call, words):
+    (fault,) = faults(call)
+    assert words in fault
+    assert f"{__file__}:" in fault
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        functools.partial(wants_more, pool=None),
+        lambda event, *_: None,
+        lambda event, gl, *args, **kwargs: None,
+        unittest.mock.AsyncMock(),
+        unittest.mock.Mock(),
+    ],
+)
+def test_what_takes_an_event_and_a_client_is_a_handler(call):
+    assert not faults(call)
+
+
+def test_the_policy_of_a_partial_is_its_functions():
+    info = Registry(_router(functools.partial(policy(timeout=7, max_attempts=2)(wants_more), pool=1))).infos[
+        0
+    ]
+    assert (info.timeout_s, info.max_attempts) == (7, 2)
+
+
+def _router(call):
+    router = Router()
+    router.add(call, "Push Hook")
+    return router
+
+
+def test_only_what_is_no_coroutine_function_needs_a_thread():
+    assert is_plain(lambda event, gl: None)
+    assert is_plain(unittest.mock.Mock())
+    assert not is_plain(unittest.mock.AsyncMock())
+    assert not is_plain(functools.partial(wants_more, pool=1))

@@ -1,0 +1,93 @@
+"""The life of one host process: import the bot, serve its supervisor, end."""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import socket
+import sys
+import warnings
+from typing import TYPE_CHECKING, Final, TextIO
+
+import uvloop
+
+from hookyard.host.host import Host
+from hookyard.host.invoke import log_context, note_unawaited
+from hookyard.host.link import connect
+from hookyard.host.load import HandlersError, load_router
+from hookyard.host.messages import Unusable, read_orders
+from hookyard.settings.settings import load_or_exit
+from hookyard.startup import freeze_startup_objects
+from hookyard.telemetry import logs
+
+if TYPE_CHECKING:
+    from gidgetlab.routing import Router
+
+    from hookyard.settings.settings import Settings
+
+_RECURSION_LIMIT: Final = 5_000
+"""Above Python's own 1,000, so that JSON which an ingress could parse is never too deep for a handler."""
+
+
+def run(*, link: int, cell: int) -> None:
+    """Serve one supervisor until it stops this host or is gone; does not return.
+
+    :param link: the descriptor of the socket to the supervisor.
+    :param cell: that of the memory shared with it.
+    """
+    settings = load_or_exit()
+    logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
+    _charge_missing_awaits()
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    shared = memoryview(mmap.mmap(cell, mmap.PAGESIZE)).cast("q")
+    sock = socket.socket(fileno=link)
+    try:
+        bot: Router | HandlersError = load_router(settings.handlers)
+    except HandlersError as exc:
+        bot = exc
+    freeze_startup_objects()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(bot, settings, sock, shared))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread of the bot's that hangs would keep Python from ending
+
+
+async def _serve(
+    bot: Router | HandlersError, settings: Settings, sock: socket.socket, cell: memoryview[int]
+) -> None:
+    gone = asyncio.Event()
+    host = None if isinstance(bot, HandlersError) else Host(bot, settings, cell=cell)
+    faults = (str(bot),) if host is None else host.registry.faults()
+    if host is None or faults:
+        link = await connect(sock, read_orders, receive=lambda _order: None, closed=gone.set)
+        link.send(Unusable(faults=faults))
+        link.close()
+        return
+    link = await connect(sock, read_orders, receive=host.receive, closed=host.stopped.set)
+    host.connect(link)
+    await host.stopped.wait()
+    await host.close()
+    link.close()
+
+
+def _charge_missing_awaits() -> None:
+    """Make a coroutine that a handler never awaited that handler's failure, besides Python's warning."""
+    warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
+    show = warnings.showwarning
+
+    def show_and_charge(  # noqa: PLR0917 - the signature of warnings.showwarning
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message).splitlines()[0] if str(message) else ""
+        if issubclass(category, RuntimeWarning) and text.endswith("was never awaited"):
+            note_unawaited(text.removesuffix(" was never awaited"))
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_and_charge

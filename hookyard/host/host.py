@@ -1,0 +1,210 @@
+"""A host: rebuilds events, runs the bot's handlers, and reports to its supervisor.
+
+It decides nothing about deliveries and knows no Redis. One runs in a process of its own, or, for tests
+and stock arq, in the process at hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from hookyard import CurrentDelivery
+from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
+from hookyard.gitlab.events import read_event
+from hookyard.host.clock import boot_s
+from hookyard.host.deadlines import Deadlines
+from hookyard.host.invoke import Cell, Job
+from hookyard.host.messages import (
+    VERSION,
+    Blocked,
+    Called,
+    Cancel,
+    Close,
+    Invoke,
+    NotStarted,
+    Open,
+    Opened,
+    Order,
+    Ping,
+    Pong,
+    Ready,
+    Stop,
+)
+from hookyard.host.registry import Registry
+from hookyard.host.retry import Limits
+from hookyard.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gidgetlab.routing import Router
+    from gidgetlab.sansio import Event
+
+    from hookyard.host.link import Link
+    from hookyard.settings.settings import Settings
+
+log = logs.get_logger("worker")
+
+_CLOSE_S: Final = 1.0
+"""A handler that is cancelled because its host stops may take this long."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A delivery that this host was given."""
+
+    order: Open
+    event: Event
+    places: tuple[int, ...]
+    job: Job | None = None
+
+
+class Host:
+    """Runs the handlers of *router* as its supervisor orders over a link.
+
+    :param cell: where it says which run has the loop; see ``invoke.Cell``.
+    """
+
+    def __init__(self, router: Router, settings: Settings, *, cell: Cell | None = None) -> None:
+        self.registry = Registry(router)
+        self.stopped = asyncio.Event()
+        self._settings = settings
+        self._cell: Cell = [0] if cell is None else cell
+        self._runs: dict[int, _Opened] = {}
+        self._client = open_client(settings)
+        self._threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
+        self._deadlines = Deadlines()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._limits = [self._limits_of(place) for place in range(len(self.registry.calls))]
+        self._link: Link
+
+    def connect(self, link: Link) -> None:
+        """Report over *link* from now on, at first that the bot is ready."""
+        self._link = link
+        link.send(Ready(version=VERSION, handlers=self.registry.infos))
+
+    def receive(self, order: Order) -> None:
+        """Carry out an order."""
+        if isinstance(order, Open):
+            self._open(order)
+        elif isinstance(order, Invoke):
+            self._invoke(order)
+        elif isinstance(order, Close):
+            self._runs.pop(order.run, None)
+        elif isinstance(order, Cancel):
+            self._cancel(order)
+        elif isinstance(order, Ping):
+            self._link.send(Pong(number=order.number))
+        elif isinstance(order, Stop):
+            self.stopped.set()
+
+    async def close(self) -> None:
+        """Cancel what still runs and close the connections to GitLab; a thread is left to itself."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+        await self._client.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _open(self, order: Open) -> None:
+        try:
+            event = read_event(order.event, order.content_type, order.body)
+            places = self.registry.find(event)
+        except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
+            log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
+            error = f"the event could not be rebuilt: {type(exc).__name__}: {exc}"
+            self._link.send(Opened(run=order.run, error=error))
+            return
+        self._runs[order.run] = _Opened(order=order, event=event, places=places)
+        self._link.send(Opened(run=order.run, handlers=places))
+
+    def _invoke(self, order: Invoke) -> None:
+        opened = self._runs[order.run]
+        if boot_s() > order.start_by:
+            self._link.send(NotStarted(run=order.run))
+            return
+        place = opened.places[order.place]
+        info = self.registry.infos[place]
+        delivery = opened.order
+        job = opened.job = Job(
+            self.registry.calls[place],
+            run=order.run,
+            is_plain=info.is_plain,
+            timeout_s=info.timeout_s or self._settings.handler_timeout_s,
+            limits=self._limits[place],
+            current=CurrentDelivery(
+                id=delivery.delivery_id,
+                attempt=order.attempt,
+                handler=info.name,
+                received_ms=delivery.received_ms,
+                event_uuid=delivery.event_uuid,
+                log=structlog.get_logger(
+                    "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=order.attempt
+                ),
+            ),
+        )
+        task = job.task = asyncio.get_running_loop().create_task(self._run(opened, job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, opened: _Opened, job: Job) -> None:
+        gl = DeliveryGitLabAPI(
+            self._client,
+            self._settings,
+            event_uuid=opened.order.event_uuid,
+            clock=time.time,
+            metrics=self,
+        )
+        ended = await job.finish(
+            opened.event,
+            gl,
+            threads=self._threads,
+            deadlines=self._deadlines,
+            cell=self._cell,
+            blocked=self._blocked,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+        opened.job = None
+        self._link.send(ended)
+
+    def _cancel(self, order: Cancel) -> None:
+        opened = self._runs.get(order.run)
+        if opened is not None and opened.job is not None:
+            opened.job.cancel()
+
+    def called(self, method: str, status: int | None, seconds: float, headers: Mapping[str, str]) -> None:
+        """Report a REST call; what ``gitlab.metrics.GitLabMetrics`` has in the supervisor."""
+        self._link.send(
+            Called(
+                method=method,
+                status=status,
+                seconds=seconds,
+                limit=headers.get("ratelimit-limit", ""),
+                remaining=headers.get("ratelimit-remaining", ""),
+            )
+        )
+
+    def _blocked(self, handler: str, seconds: float) -> None:
+        log.warning(
+            "handler blocked the event loop",
+            handler=handler,
+            for_s=round(seconds, 2),
+            hint="await instead of blocking, or write it as a plain def: those run in threads",
+        )
+        self._link.send(Blocked(handler=handler, seconds=seconds))
+
+    def _limits_of(self, place: int) -> Limits:
+        info, settings = self.registry.infos[place], self._settings
+        return Limits(
+            max_attempts=settings.max_attempts if info.max_attempts is None else info.max_attempts,
+            backoff_s=settings.backoff_s if info.backoff_s is None else info.backoff_s,
+            max_backoff_s=settings.max_backoff_s,
+        )

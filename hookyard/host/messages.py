@@ -1,0 +1,199 @@
+"""Messages between a worker's supervisor and its hosts, and their framing. Pure.
+
+The supervisor sends orders and a host sends reports. A frame is four bytes of length (little-endian)
+and that many bytes of msgpack: an array of messages, so that everything said in one turn of the loop
+travels together. Both ends come from one installation; :data:`VERSION` guards against a host that was
+replaced by a newer one on disk while its supervisor lives on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERSION: Final = 1
+
+MAX_FRAME_BYTES: Final = 1024**3
+"""Above every body that settings allow; a longer frame is a damaged stream."""
+
+_LENGTH_BYTES: Final = 4
+
+
+class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
+    """Rebuild a delivery's event and say which handlers want it; answered by :class:`Opened`.
+
+    ``run`` is the supervisor's own number for this pass of the delivery.
+    """
+
+    run: int
+    delivery_id: str
+    event: str
+    content_type: str | None
+    body: bytes
+    received_ms: int
+    event_uuid: str | None
+
+
+class Invoke(Struct, tag=2, array_like=True, frozen=True, gc=False):
+    """Run one handler of an opened run; answered by :class:`Ended` or :class:`NotStarted`.
+
+    ``place`` is the handler's in :class:`Opened`; ``start_by`` the time on the machine's boot clock, in
+    seconds, after which it must not start, since the delivery's lease may be another worker's by then.
+    """
+
+    run: int
+    place: int
+    attempt: int
+    start_by: float
+
+
+class Cancel(Struct, tag=3, array_like=True, frozen=True, gc=False):
+    """Cancel the handler of this run; its :class:`Ended` follows."""
+
+    run: int
+
+
+class Close(Struct, tag=4, array_like=True, frozen=True, gc=False):
+    """Forget a run."""
+
+    run: int
+
+
+class Ping(Struct, tag=5, array_like=True, frozen=True, gc=False):
+    """Answer with :class:`Pong`, to show that the host's loop gets round."""
+
+    number: int
+
+
+class Stop(Struct, tag=6, array_like=True, frozen=True, gc=False):
+    """Close the bot's clients and end. Nothing runs any more."""
+
+
+Order = Open | Invoke | Cancel | Close | Ping | Stop
+
+
+class HandlerInfo(Struct, array_like=True, frozen=True, gc=False):
+    """A handler as its host has it. ``None`` stands for the worker's own setting.
+
+    ``is_plain``: a plain ``def``, which runs in a thread.
+    """
+
+    name: str
+    is_plain: bool = False
+    timeout_s: float | None = None
+    max_attempts: int | None = None
+    backoff_s: float | None = None
+
+
+class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
+    """The bot is imported. ``handlers`` are all that it registered; reports refer to them by place."""
+
+    version: int
+    handlers: tuple[HandlerInfo, ...]
+
+
+class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):
+    """The bot cannot be used; ``faults`` say what to do. The host ends."""
+
+    faults: tuple[str, ...]
+
+
+class Opened(Struct, tag=3, array_like=True, frozen=True, gc=False):
+    """The handlers that want the event, by their places in :class:`Ready`, in the order to run them.
+
+    ``error``: the event could not be rebuilt.
+    """
+
+    run: int
+    handlers: tuple[int, ...] = ()
+    error: str | None = None
+
+
+class Ended(Struct, tag=4, array_like=True, frozen=True, gc=False):
+    """An attempt has ended. ``outcome`` is one of ``ledger.records.Outcome``.
+
+    ``again_s``: run it again after so many seconds, ``None`` when this was the last attempt.
+    """
+
+    run: int
+    outcome: str
+    took_ms: int
+    again_s: float | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+class NotStarted(Struct, tag=5, array_like=True, frozen=True, gc=False):
+    """The handler was not started: ``start_by`` had passed."""
+
+    run: int
+
+
+class Called(Struct, tag=6, array_like=True, frozen=True, gc=False):
+    """A handler made a REST call; ``status`` is ``None`` when GitLab did not answer."""
+
+    method: str
+    status: int | None
+    seconds: float
+    limit: str = ""
+    remaining: str = ""
+
+
+class Blocked(Struct, tag=7, array_like=True, frozen=True, gc=False):
+    """A handler kept the host's loop from running for so long."""
+
+    handler: str
+    seconds: float
+
+
+class Pong(Struct, tag=8, array_like=True, frozen=True, gc=False):
+    """The answer to :class:`Ping`."""
+
+    number: int
+
+
+Report = Ready | Unusable | Opened | Ended | NotStarted | Called | Blocked | Pong
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+read_orders: Final = msgspec.msgpack.Decoder(list[Order]).decode
+read_reports: Final = msgspec.msgpack.Decoder(list[Report]).decode
+
+
+def frame(messages: Iterable[Order | Report]) -> bytes:
+    """Return *messages* as one frame."""
+    packed = _encode(list(messages))
+    return len(packed).to_bytes(_LENGTH_BYTES, "little") + packed
+
+
+class FrameReader:
+    """Splits a stream of bytes into the payloads of its frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the payloads that *data* completes.
+
+        :raises ValueError: for a length that no frame has.
+        """
+        buffer = self._buffer
+        buffer += data
+        payloads, at, end = [], 0, len(buffer)
+        while end - at >= _LENGTH_BYTES:
+            length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "little")
+            if length > MAX_FRAME_BYTES:
+                message = f"a frame of {length} bytes"
+                raise ValueError(message)
+            if end - at - _LENGTH_BYTES < length:
+                break
+            at += _LENGTH_BYTES
+            payloads.append(bytes(buffer[at : at + length]))
+            at += length
+        if at:
+            del buffer[:at]
+        return payloads

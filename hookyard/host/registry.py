@@ -1,0 +1,174 @@
+"""The handlers that a bot registered, and those of them that an event has.
+
+gidgetlab's ``Router.dispatch`` finds and runs in one go. Here every callback is registered a second
+time in a router whose callbacks only note what was found, so the matching is gidgetlab's to the letter,
+in its order. What it stumbles over (null or list ``object_attributes``, unhashable values, bodies that
+are no object) is kept from it, so such an event simply matches less.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gidgetlab.routing import Router
+from gidgetlab.sansio import Event
+
+from hookyard import policy_of
+from hookyard.host.messages import HandlerInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    Call = Callable[..., Any]
+
+
+class Registry:
+    """A bot's handlers as its gidgetlab router had them when this was made.
+
+    ``calls`` and ``infos`` hold each handler once, in the order of registration.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self.calls: list[Call] = []
+        self._places: dict[Hashable, int] = {}
+        self._matching = _Matching(router, self._add)
+        self.infos = tuple(_info(call) for call in self.calls)
+
+    def _add(self, call: Call) -> int:
+        same = call if _is_hashable(call) else id(call)  # two accesses of a bound method are equal
+        place = self._places.get(same)
+        if place is None:
+            place = self._places[same] = len(self.calls)
+            self.calls.append(call)
+        return place
+
+    def find(self, event: Event) -> tuple[int, ...]:
+        """Return the places of *event*'s handlers in the order in which gidgetlab would call them.
+
+        A handler that is registered twice for the same event is there twice, as gidgetlab calls it.
+        """
+        found: list[int] = []
+        # nothing that it awaits ever waits, so one step takes it to its end
+        finding = self._matching.dispatch(_Matchable(event.data, event=event.event), found)
+        with contextlib.suppress(StopIteration):
+            finding.send(None)
+        return tuple(found)
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what keeps these handlers from being run: names that two share, and wrong signatures."""
+        faults = []
+        names: dict[str, Call] = {}
+        for call, info in zip(self.calls, self.infos, strict=True):
+            if info.name in names:
+                faults.append(
+                    f"two handlers are named {info.name} ({_defined(names[info.name])}, {_defined(call)}): "
+                    "their outcomes could not be told apart; name each with @policy(name=…)"
+                )
+            names[info.name] = call
+            fault = _signature_fault(call)
+            if fault:
+                faults.append(f"{info.name} ({_defined(call)}): {fault}")
+        return tuple(faults)
+
+
+class _Matching(Router):
+    """A router whose callbacks put the place of the callback they replace into the list they get."""
+
+    def __init__(self, router: Router, place_of: Callable[[Call], int]) -> None:
+        self._place_of = place_of
+        super().__init__(router)
+
+    def add(self, func: Call, event_type: str, **object_attribute: Hashable) -> None:
+        """Register a callback that notes *func*; gidgetlab's constructor comes through here as well."""
+        place = self._place_of(func)
+
+        async def note(_event: Event, found: list[int]) -> None:
+            found.append(place)
+
+        super().add(note, event_type, **object_attribute)
+
+
+class _Matchable(Event):
+    """An event that gidgetlab's matching copes with."""
+
+    @cached_property
+    def object_attributes(self) -> dict[str, Any]:
+        """The attributes that can be compared; none where the body has none."""
+        attributes = self.data.get("object_attributes") if isinstance(self.data, dict) else None
+        if not isinstance(attributes, dict):
+            return {}
+        return {key: value for key, value in attributes.items() if _is_hashable(value)}
+
+
+def handler_name(call: Call) -> str:
+    """Return the name that a handler's policy gives it, else its ``module:qualname``.
+
+    For a partial that is its function's name, for an object its class's.
+    """
+    named = policy_of(call).name
+    if named is not None:
+        return named
+    call = _function(call)
+    if not isinstance(getattr(call, "__qualname__", None), str):
+        call = type(call)
+    return f"{call.__module__}:{call.__qualname__}"
+
+
+def is_plain(call: Call) -> bool:
+    """Return whether *call* is no coroutine function, so that it has to run in a thread."""
+    call = _function(call)
+    return not (
+        inspect.iscoroutinefunction(call)
+        or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))  # noqa: B004 - an object's
+    )
+
+
+def _info(call: Call) -> HandlerInfo:
+    policy = policy_of(call)
+    return HandlerInfo(
+        name=handler_name(call),
+        is_plain=is_plain(call),
+        timeout_s=policy.timeout_s,
+        max_attempts=policy.max_attempts,
+        backoff_s=policy.backoff_s,
+    )
+
+
+def _signature_fault(call: Call) -> str | None:
+    """Return why *call* cannot be a handler, with what to do."""
+    function = _function(call)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "it contains yield, so calling it would not run its body; return or await instead"
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        return None  # built in, or an object that hides it: found out when it is called
+    try:
+        signature.bind(object(), object())
+    except TypeError as exc:
+        return f"it cannot be called as handler(event, gl): {exc}"
+    return None
+
+
+def _function(call: Call) -> Call:
+    while isinstance(call, functools.partial):
+        call = call.func
+    return call
+
+
+def _defined(call: Call) -> str:
+    """Return where *call* was written."""
+    code = getattr(inspect.unwrap(_function(call)), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(call)
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
