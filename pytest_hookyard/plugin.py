@@ -74,7 +74,7 @@ def gitlab_emulator(_hookyard_stage: Stage) -> Iterator[GitLabEmulator]:
 @pytest.fixture
 def hookyard_router(pytestconfig: pytest.Config) -> Router:
     """The router whose handlers are tested: the one that ``hookyard_handlers`` names. Override it freely."""
-    from hookyard.host.routing import HandlersError, load_router
+    from hookyard.host.load import HandlersError, load_router
 
     import_string = pytestconfig.getini(_INI)
     if not import_string:

@@ -158,13 +158,15 @@ class RunningHookyard:
 
     async def _start_worker(self) -> None:
         name = worker_app.worker_name()
-        self._parts = worker_app.make_parts(self.settings, self._router, name=name)
-        self._engine = worker_app.make_engine(self.settings, self._parts, name=name, handle_signals=False)
-        self._working = asyncio.create_task(self._engine.async_run())
+        parts = worker_app.make_parts(self.settings, name=name, router=self._router)
+        self._supervisor = worker_app.make_supervisor(self.settings, parts, handle_signals=False)
+        self._working = asyncio.create_task(self._supervisor.async_run())
+        ready = asyncio.create_task(self._supervisor.ready.wait())
+        await asyncio.wait({ready, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
 
     async def _stop_worker(self) -> None:
-        await self._engine.close()
-        await self._parts.close()
+        await self._supervisor.close()
         with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker
             await self._working
 

@@ -27,10 +27,15 @@ def whereabouts(loop: asyncio.AbstractEventLoop) -> str:
 
 def _waiting(coroutine: Any) -> list[FrameType]:
     """Return the frames of a task that is suspended, outermost first."""
-    frames = []
-    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+    frames: list[FrameType] = []
+    while coroutine is not None:
+        if (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            coroutine = coroutine.cr_await
+        elif (frame := getattr(coroutine, "gi_frame", None)) is not None:
+            coroutine = frame.f_locals.get("coroutine")  # the handler's, which ``invoke`` drives itself
+        else:
+            break
         frames.append(frame)
-        coroutine = coroutine.cr_await
     return frames
 
 

@@ -25,7 +25,7 @@ from tests.audit import audit
 from tests.fakes import until
 from tests.ports import free_port
 from tests.processes import Processes, that_may_sleep
-from worker.app import make_engine, make_parts, worker_name
+from worker.app import make_parts, make_supervisor, worker_name
 
 PAYLOADS = Path(__file__).resolve().parents[2] / "shared" / "payloads"
 
@@ -168,17 +168,18 @@ async def start_worker(make_settings):
 
     async def start(router, *, burst=False, **given):
         settings = make_settings(**given)
-        name = worker_name()
-        parts = make_parts(settings, router, name=name)
-        engine = make_engine(settings, parts, name=name, burst=burst, handle_signals=False)
-        task = asyncio.create_task(engine.async_run())
-        running.append((engine, parts, task))
-        return engine
+        parts = make_parts(settings, name=worker_name(), router=router)
+        supervisor = make_supervisor(settings, parts, burst=burst, handle_signals=False)
+        task = asyncio.create_task(supervisor.async_run())
+        running.append((supervisor, task))
+        ready = asyncio.create_task(supervisor.ready.wait())
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        return supervisor
 
     yield start
-    for engine, parts, task in running:
-        if engine._pool is not None:
-            await engine.close()
+    for supervisor, task in running:
+        if supervisor._pool is not None:
+            await supervisor.close()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await parts.close()

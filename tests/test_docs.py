@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from hookyard.cli.main import app
 from hookyard.cli.output import json_documents
+from hookyard.host.messages import Blocked
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerMetrics
 from hookyard.ledger.query import Page, Stats
@@ -40,6 +41,7 @@ def exposed(redis_url):
     ingress, worker = IngressMetrics(), WorkerMetrics(slots=1)
     ledger = LedgerMetrics(ingress.registry, redis_url, LedgerKeys(), timeout_s=5)
     worker.handler("bot:handler").ran("succeeded", 0.1)
+    worker.blocked(Blocked(handler="bot:handler", seconds=1.0))
     worker.gitlab.called("GET", 200, 0.1, {"ratelimit-limit": "9", "ratelimit-remaining": "8"})
     SpoolMetrics(ingress.registry).depth = Depth(waiting=0, used_bytes=0, max_bytes=1)
     told = ingress.registry.render() + worker.registry.render()

@@ -38,6 +38,7 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.gitlab",
         "hookyard.ledger",
         "hookyard.settings",
+        "hookyard.startup",
         "hookyard.telemetry",
     },
     "hookyard.cli": {
@@ -100,6 +101,8 @@ PURE = [
     "ingress/parsing.py",
     "ingress/refusal.py",
     "ingress/memory_budget.py",
+    "hookyard/host/failures.py",
+    "hookyard/host/messages.py",
     "hookyard/host/retry.py",
     "hookyard/cli/check/finding.py",
     "hookyard/cli/check/live_rules.py",
@@ -146,13 +149,15 @@ READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/launch.py"]
 # Where an exception of any class may end, and why. Elsewhere all are raised again but those of a lost Redis.
 BROAD_EXCEPTS = {
     "hookyard/host/invoke.py": "a handler may raise anything, and that is its outcome",
-    "hookyard/host/routing.py": "a bot may raise anything when it is imported; the error names it",
+    "hookyard/host/failures.py": "an exception's own text may raise anything",
+    "hookyard/host/host.py": "an event that cannot be rebuilt fails its delivery, not the host",
+    "hookyard/host/load.py": "a bot may raise anything when it is imported; the error names it",
     "hookyard/redis/batching.py": "hands it to all callers whose items were in the batch",
     "hookyard/redis/scripts.py": "hands it to the caller that waits for the script",
     "ingress/acceptor.py": "draining the spool goes on for as long as the ingress lives",
     "worker/arq_worker.py": "arq would take the delivery out of the queue",
-    "worker/dispatch.py": "an event that cannot be rebuilt fails its delivery, not the worker",
     "worker/lease_keeper.py": "the other leases are renewed, and these once more",
+    "worker/supervisor.py": "pruning goes on for as long as the worker lives",
     "worker/wake_up.py": "waiting for deliveries goes on for as long as the worker lives",
 }
 
@@ -164,7 +169,6 @@ SHARED_NAMES = {
     "errors": "what the package raises, and of which kind an error is",
     "logs": "log records: how they are written, or read by a test",
     "metrics": "what the package counts",
-    "running": "what runs now",
 }
 
 MAX_LINES = 400

@@ -1,21 +1,14 @@
-"""Puts a worker together from settings and runs it: clients, handlers, leases, engine."""
+"""Put a worker together from settings and run it: ledger, leases, hosts, supervisor."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import random
 import socket
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
-from hookyard.host.invoke import Terms
-from hookyard.host.retry import Limits
-from hookyard.host.routing import Finder
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
 from hookyard.ledger.metrics import LedgerMetrics
@@ -23,18 +16,20 @@ from hookyard.redis.client import open_redis
 from hookyard.redis.errors import is_redis_away
 from hookyard.settings.settings import unknown_variables
 from hookyard.telemetry import logs
-from worker.dispatch import Dispatcher
-from worker.engine import Engine
-from worker.housekeeping import housekeeping
+from hookyard.telemetry.redis_outage import Outage
+from worker.hosts.handle import BotUnusable
+from worker.hosts.pool import HostPool
+from worker.hosts.start import LocalHosts, ProcessHosts
+from worker.housekeeping import pruner
 from worker.lease_keeper import LeaseKeeper
 from worker.metrics import WorkerMetrics
 from worker.metrics_server import MetricsServer
+from worker.run_context import RunContext
+from worker.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    import httpx
-    from arq.cron import CronJob
     from gidgetlab.routing import Router
 
     from hookyard.settings.settings import Settings
@@ -52,98 +47,77 @@ class Parts:
     """What a worker of either kind runs deliveries with."""
 
     ledger: Ledger
-    client: httpx.AsyncClient
-    dispatcher: Dispatcher
-    leases: LeaseKeeper
-    threads: ThreadPoolExecutor
+    context: RunContext
     metrics: WorkerMetrics
 
-    async def close(self) -> None:
-        """Close the connections to GitLab; a plain ``def`` handler that still runs is left to itself."""
-        await self.client.aclose()
-        self.threads.shutdown(wait=False, cancel_futures=True)
 
+def make_parts(settings: Settings, *, name: str, router: Router | None = None) -> Parts:
+    """Return the parts, in the loop that will use them; nothing is connected or started before it is used.
 
-def make_parts(settings: Settings, router: Router, *, name: str) -> Parts:
-    """Return the parts; nothing is connected before it is used."""
-    # a settle is answered by Redis or tried again, so it may take longer than an ingress could wait
+    :param router: run its handlers in this process, instead of HOOKYARD_HANDLERS in host processes.
+    """
+    # a settle is answered by Redis or sent again, so it may take longer than an ingress could wait
     ledger = Ledger(
         open_redis(settings.redis_url, timeout_s=max(CLAIM_TIMEOUT_S, settings.redis_timeout_s)),
         LedgerKeys(prefix=settings.prefix),
         lease_ms=settings.lease_ms,
         max_crashes=settings.max_crashes,
     )
-    leases = LeaseKeeper(
-        settings.redis_url,
-        ledger.keys,
-        lease_ms=settings.lease_ms,
-        timeout_s=min(settings.redis_timeout_s, settings.lease_s / 3),
-    )
-    client = open_client(settings)
     metrics = WorkerMetrics(slots=settings.slots)
-    threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
-    dispatcher = Dispatcher(
-        finder=Finder(router),
-        make_gl=lambda uuid: DeliveryGitLabAPI(
-            client, settings, event_uuid=uuid, clock=time.time, metrics=metrics.gitlab
-        ),
+    starter = ProcessHosts(settings, metrics) if router is None else LocalHosts(settings, metrics, router)
+    pool = starter.pool = HostPool(
+        starter.start,
+        count=settings.host_count if router is None else 1,
+        max_attempts=settings.host_max_attempts,
+        max_memory_bytes=settings.host_max_memory_bytes,
+        replaced=metrics.host_replaced,
+    )
+    metrics.watch(pool)
+    context = RunContext(
+        pool=pool,
         checkpoint=ledger.checkpoint,
-        leases=leases,
-        terms=Terms(
-            limits=Limits(
-                max_attempts=settings.max_attempts,
-                backoff_s=settings.backoff_s,
-                max_backoff_s=settings.max_backoff_s,
-            ),
-            timeout_s=settings.handler_timeout_s,
-            jitter=random.random,
-            threads=threads,
-        ),
+        redis_now_ms=ledger.redis_now_ms,
+        leases=LeaseKeeper(ledger.renew, lease_ms=settings.lease_ms),
+        settings=settings,
         metrics=metrics,
+        outage=Outage(log, metrics.redis_away),
         worker=name,
     )
-    return Parts(
-        ledger=ledger, client=client, dispatcher=dispatcher, leases=leases, threads=threads, metrics=metrics
-    )
+    return Parts(ledger=ledger, context=context, metrics=metrics)
 
 
-def make_engine(
-    settings: Settings,
-    parts: Parts,
-    *,
-    name: str,
-    burst: bool = False,
-    handle_signals: bool = True,
-    cron_jobs: Sequence[CronJob] = (),
-) -> Engine:
+def make_supervisor(
+    settings: Settings, parts: Parts, *, burst: bool = False, handle_signals: bool = True
+) -> Supervisor:
     """Return a worker that is ready to run, in the loop that will run it."""
-    return Engine(
-        name=name,
+    return Supervisor(
         ledger=parts.ledger,
         wake_up_redis=open_redis(settings.redis_url, timeout_s=None),
-        dispatcher=parts.dispatcher,
-        leases=parts.leases,
+        context=parts.context,
         slots=settings.slots,
         lease_ms=settings.lease_ms,
         drain_s=settings.drain_s,
+        prune=pruner(settings, parts.ledger),
         burst=burst,
         handle_signals=handle_signals,
-        cron_jobs=cron_jobs,
     )
 
 
-async def serve(settings: Settings, router: Router, *, burst: bool = False) -> None:
-    """Run a worker until a signal ends it; in burst mode until the queue is empty."""
+async def serve(settings: Settings, *, burst: bool = False, router: Router | None = None) -> None:
+    """Run a worker until a signal ends it; in burst mode until the queue is empty.
+
+    :raises BotUnusable: when the handlers cannot be run.
+    """
     for warning in unknown_variables():
         log.warning(warning)
     name = worker_name()
-    parts = make_parts(settings, router, name=name)
-    with _telling(settings, parts):
-        await _serve(settings, parts, name=name, burst=burst)
+    parts = make_parts(settings, name=name, router=router)
+    with _scraped(settings, parts):
+        await _serve(settings, parts, burst=burst)
 
 
 @contextlib.contextmanager
-def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
+def _scraped(settings: Settings, parts: Parts) -> Iterator[None]:
     """Answer ``/metrics`` and ``/health`` meanwhile, where a port is set for that."""
     if not settings.metrics_port:
         yield
@@ -152,7 +126,7 @@ def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
     ledger = LedgerMetrics(
         registry, settings.redis_url, parts.ledger.keys, timeout_s=settings.redis_timeout_s
     )
-    server = MetricsServer(registry, fault=parts.leases.fault)
+    server = MetricsServer(registry, fault=lambda: parts.context.pool.fault)
     server.start(settings.host, settings.metrics_port)
     try:
         yield
@@ -161,40 +135,36 @@ def _telling(settings: Settings, parts: Parts) -> Iterator[None]:
         ledger.close()
 
 
-async def _serve(settings: Settings, parts: Parts, *, name: str, burst: bool) -> None:
+async def _serve(settings: Settings, parts: Parts, *, burst: bool) -> None:
     await _await_redis(parts.ledger, settings)
-    engine = make_engine(
-        settings,
-        parts,
-        name=name,
-        burst=burst,
-        cron_jobs=[] if burst else housekeeping(settings, parts.ledger),
-    )
+    supervisor = make_supervisor(settings, parts, burst=burst)
     try:
         with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker on a signal
-            await engine.async_run()
+            await supervisor.async_run()
     finally:
-        await engine.close()
-        await parts.close()
-        log.info("worker stopped", worker=name)
-        if engine.tasks:
-            os._exit(0)  # Python would wait for ever for a handler that swallows its cancellation
+        await supervisor.close()
+        log.info("worker stopped", worker=supervisor.name)
 
 
 async def _await_redis(ledger: Ledger, settings: Settings) -> None:
-    """Wait for Redis, however long; says once that it is missing and where it was looked for."""
-    missed = False
+    """Wait for Redis, however long; log once that it is missing and where it was looked for."""
+    told = False
     while True:
         try:
             await ledger.redis.ping()
         except Exception as exc:
             if not is_redis_away(exc):
                 raise
-            if not missed:
-                log.error("Redis is not there; trying on", redis=settings.masked_redis_url, error=str(exc))
-            missed = True
+            if not told:
+                log.warning(
+                    "Redis unreachable, retrying",
+                    url=settings.masked_redis_url,
+                    error=f"{type(exc).__name__}: {exc}",
+                )
+                told = True
             await asyncio.sleep(0.5)
         else:
-            if missed:
-                log.info("Redis is there", redis=settings.masked_redis_url)
             return
+
+
+__all__ = ["BotUnusable", "Parts", "make_parts", "make_supervisor", "serve", "worker_name"]

@@ -13,15 +13,16 @@ settled them by then.
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from arq.connections import RedisSettings
 from arq.worker import Retry, func
 
 from hookyard.cancellation import cancel_and_wait
 from hookyard.host.invoke import log_context
-from hookyard.host.routing import load_router_or_exit
+from hookyard.host.load import HandlersError, load_router
+from hookyard.host.registry import Registry
 from hookyard.ledger import heartbeats, keys
 from hookyard.redis import arq_serializer
 from hookyard.redis.client import close
@@ -29,9 +30,13 @@ from hookyard.redis.errors import is_redis_away
 from hookyard.redis.urls import parse_sentinel_url
 from hookyard.settings.settings import Settings, load_or_exit, worker_faults
 from hookyard.telemetry import logs
-from hookyard.telemetry.redis_outage import Outage
 from worker.app import Parts, make_parts, worker_name
-from worker.running import Running
+from worker.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from gidgetlab.routing import Router
+
+    from hookyard.ledger.claims import Claims
 
 log = logs.get_logger("worker")
 
@@ -43,17 +48,13 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 
     :raises Retry: always, but when there is no such delivery and arq may clear its job away.
     """
-    parts, running = ctx["parts"], ctx["running"]
+    parts: Parts = ctx["parts"]
     try:
-        since = time.monotonic()
+        since_s = parts.context.leases.now_s()
         claims = await parts.ledger.claim(worker=ctx["name"], limit=1, only=delivery_id)
         if claims.foreign:
             return
-        for unreadable in claims.unreadable:
-            await running.refuse(unreadable)
-        for record in claims.records:
-            running.begin(record, since=since)
-            await running.run(record)
+        await _run(ctx, claims, since_s)
     except Exception as exc:
         # any other ending than Retry would have arq take the delivery out of the queue
         log.exception("a delivery's job failed", delivery_id=delivery_id)
@@ -67,22 +68,38 @@ async def attend(ctx: dict[str, Any]) -> None:
     arq locks a job for good before it starts the function; a worker that was killed in between would leave
     the delivery to nobody.
     """
-    parts, running, pause_s = ctx["parts"], ctx["running"], ctx["settings"].lease_s / 3
+    parts: Parts = ctx["parts"]
+    pause_s = ctx["settings"].lease_s / 3
     while True:
         try:
             await parts.ledger.unlock()
-            since = time.monotonic()
+            since_s = parts.context.leases.now_s()
             claims = await parts.ledger.claim_quarantined(worker=ctx["name"])
-            for unreadable in claims.unreadable:
-                await running.refuse(unreadable)
             for record in claims.records:
-                running.begin(record, since=since)
                 await parts.ledger.confirm(record.delivery.id, record.token)
-                await running.run(record)
+            await _run(ctx, claims, since_s)
         except Exception as exc:
             if not is_redis_away(exc):
                 log.exception("attending to the quarantine failed")
         await asyncio.sleep(pause_s)
+
+
+async def _run(ctx: dict[str, Any], claims: Claims, since_s: float) -> None:
+    """Run what was claimed; being cancelled meanwhile releases it."""
+    in_flight, running = ctx["in_flight"], ctx["running"]
+    for unreadable in claims.unreadable:
+        await in_flight.refuse(unreadable)
+    for record in claims.records:
+        in_flight.begin(record, since_s=since_s)
+        task = running[record.delivery.id] = asyncio.ensure_future(in_flight.run(record))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:  # arq's, at its end
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            del running[record.delivery.id]
 
 
 async def start_up(ctx: dict[str, Any]) -> None:
@@ -90,27 +107,43 @@ async def start_up(ctx: dict[str, Any]) -> None:
     settings: Settings = ctx["settings"]
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
     ctx["name"] = worker_name()
-    ctx["parts"] = make_parts(settings, load_router_or_exit(settings.handlers), name=ctx["name"])
-    parts: Parts = ctx["parts"]
-    ctx["running"] = Running(
-        parts.ledger,
-        parts.dispatcher,
-        parts.leases,
-        outage=Outage(log, parts.metrics.redis_away),
-        may_stop=lambda: False,
-    )
-    parts.leases.start()
-    ctx["saying"] = asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]))
-    ctx["attending"] = asyncio.create_task(attend(ctx))
+    parts = ctx["parts"] = make_parts(settings, name=ctx["name"], router=_router(settings))
+    ctx["in_flight"] = in_flight = InFlight(parts.ledger, parts.context)
+    await parts.context.pool.open()
+
+    def cancel(delivery_id: str, token: str) -> None:
+        if in_flight.lose(delivery_id, token):
+            running[delivery_id].cancel()
+
+    running: dict[str, asyncio.Task[Any]] = {}
+    ctx["running"] = running
+    parts.context.leases.on_lost = cancel
+    ctx["background"] = [
+        asyncio.create_task(parts.context.leases.keep(), name="leases"),
+        asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]), name="heartbeat"),
+        asyncio.create_task(attend(ctx), name="attend"),
+    ]
 
 
 async def shut_down(ctx: dict[str, Any]) -> None:
     """Close it."""
-    await cancel_and_wait(ctx["saying"])
-    await cancel_and_wait(ctx["attending"])
-    await asyncio.to_thread(ctx["parts"].leases.stop)
-    await ctx["parts"].close()
+    await asyncio.gather(*(cancel_and_wait(task) for task in ctx["background"]))
+    await ctx["parts"].context.pool.close()
     await close(ctx["parts"].ledger.redis)
+
+
+def _router(settings: Settings) -> Router:
+    """Return the bot's router; a fault ends the process with exit code 2, like a wrong setting."""
+    try:
+        router = load_router(settings.handlers)
+    except HandlersError as exc:
+        faults: tuple[str, ...] = (str(exc),)
+    else:
+        faults = Registry(router).faults()
+        if not faults:
+            return router
+    sys.stderr.write("\n".join(faults) + "\n")
+    raise SystemExit(2)
 
 
 def redis_settings(url: str) -> RedisSettings:

@@ -1,17 +1,14 @@
-"""What a fleet of workers does once a minute, as an arq cron job: one of them prunes."""
+"""Pruning by settings. Every worker of a fleet does it; several at the same time do no harm."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
-from arq.cron import cron
+from typing import TYPE_CHECKING
 
 from hookyard.ledger.retention import Retention, prune_once
 from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
-    from arq.cron import CronJob
-    from arq.typing import WorkerCoroutine
+    from collections.abc import Awaitable, Callable
 
     from hookyard.ledger.ledger import Ledger
     from hookyard.settings.settings import Settings
@@ -19,8 +16,8 @@ if TYPE_CHECKING:
 log = logs.get_logger("worker")
 
 
-def housekeeping(settings: Settings, ledger: Ledger) -> list[CronJob]:
-    """Return the cron jobs; arq's unique job ids let each be run by one worker only."""
+def pruner(settings: Settings, ledger: Ledger) -> Callable[[], Awaitable[bool]]:
+    """Return a function that prunes for a short while and returns whether there may be more to prune."""
     policy = Retention(
         succeeded_days=settings.keep_succeeded_days,
         succeeded_count=settings.keep_succeeded_count,
@@ -29,11 +26,10 @@ def housekeeping(settings: Settings, ledger: Ledger) -> list[CronJob]:
         memory=settings.keep_memory,
     )
 
-    async def prune_finished(_ctx: dict[str, Any]) -> None:
-        removed = 0
-        while pruned := await prune_once(ledger, policy):
-            removed += pruned
-        if removed:
-            log.info("pruned", deliveries=removed)
+    async def prune() -> bool:
+        pruned = await prune_once(ledger, policy)
+        if pruned:
+            log.info("pruned", deliveries=pruned)
+        return pruned > 0
 
-    return [cron(cast("WorkerCoroutine", prune_finished), name="cron:hookyard-prune", second=7)]
+    return prune

@@ -12,13 +12,16 @@ from hookyard.ledger.records import Outcome, State
 from hookyard.telemetry.metrics import RedisAway, Registry
 
 if TYPE_CHECKING:
+    from hookyard.host.messages import Blocked, Called
     from hookyard.ledger.records import Record
+    from worker.hosts.pool import HostPool
 
 CUT_OFF: Final = "cut off"
 """In place of an outcome: the attempt was cancelled, by a drain or because its lease was lost."""
 
 _PICKUP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _HANDLER_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_REASONS: Final = ("crashed", "hung", "attempts", "memory")
 _RUN_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.QUEUED)
 
 
@@ -89,9 +92,41 @@ class WorkerMetrics:
         self.running = Gauge(
             "hookyard_worker_running", "Deliveries claimed and not yet settled", registry=registry
         )
+        self._blocking = Counter(
+            "hookyard_worker_blocking_calls",
+            "Times that a handler kept its host's event loop from running",
+            ("handler",),
+            registry=registry,
+        )
+        replaced = Counter(
+            "hookyard_worker_hosts_replaced", "Hosts that were replaced", ("reason",), registry=registry
+        )
+        self._replaced = {reason: replaced.labels(reason) for reason in _REASONS}
+        self.hosts = Gauge("hookyard_worker_hosts", "Hosts that are ready", registry=registry)
+        self.hosts_memory = Gauge(
+            "hookyard_worker_hosts_memory_bytes", "Resident memory of all hosts", registry=registry
+        )
         self.gitlab = GitLabMetrics(registry)
         self.redis_away = RedisAway(registry)
         self._handlers: dict[str, HandlerMetrics] = {}
+
+    def called(self, called: Called) -> None:
+        """Count a REST call of a handler's."""
+        headers = {"ratelimit-limit": called.limit, "ratelimit-remaining": called.remaining}
+        self.gitlab.called(called.method, called.status, called.seconds, headers)
+
+    def blocked(self, blocked: Blocked) -> None:
+        """Count a handler that kept its host's loop from running."""
+        self._blocking.labels(blocked.handler).inc()
+
+    def host_replaced(self, reason: str) -> None:
+        """Count a host that was replaced: it crashed, hung, or had run or grown enough."""
+        self._replaced[reason].inc()
+
+    def watch(self, pool: HostPool) -> None:
+        """Show the hosts of *pool*."""
+        self.hosts.set_function(lambda: sum(host.is_ready for host, _ in pool.hosts))
+        self.hosts_memory.set_function(lambda: sum(body.memory_bytes() or 0 for _, body in pool.hosts))
 
     def claimed(self, record: Record | None) -> None:
         """Count a claim, and at a delivery's first how long it has waited.

@@ -11,26 +11,23 @@ import uvloop
 from bench.contenders.given import router
 from hookyard.settings.settings import load_or_exit
 from hookyard.telemetry import logs
-from worker.app import make_engine, make_parts
+from worker.app import make_parts, make_supervisor
 
 
 async def main() -> None:
     """Run until SIGTERM."""
     settings, bot = load_or_exit(), router()
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format)
-    parts, engines = [], []
+    supervisors = []
     for number in range(int(os.environ["BENCH_WORKERS"])):
-        name = f"worker-{number}"
-        parts.append(make_parts(settings, bot, name=name))
-        engines.append(make_engine(settings, parts[-1], name=name, handle_signals=False))
-    tasks = [asyncio.create_task(engine.async_run()) for engine in engines]
+        parts = make_parts(settings, name=f"worker-{number}", router=bot)
+        supervisors.append(make_supervisor(settings, parts, handle_signals=False))
+    tasks = [asyncio.create_task(supervisor.async_run()) for supervisor in supervisors]
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await stopping.wait()
-    await asyncio.gather(*(engine.close() for engine in engines))
+    await asyncio.gather(*(supervisor.close() for supervisor in supervisors))
     await asyncio.gather(*tasks, return_exceptions=True)
-    for each in parts:
-        await each.close()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -45,6 +46,9 @@ MOST_UNDER_WAY: Final = 8
 
 SETTLED_AT_ONCE: Final = 32
 """When so many wait to be settled, a second batch goes while the first is under way."""
+
+_CLOCKS: Final = 16
+"""Redis's clock is told by the quickest of so many claims."""
 
 BULK: Final = 200
 """Renewals, replays and discards go to Redis in pieces of this many deliveries."""
@@ -81,6 +85,9 @@ class Ledger:
         self.keys = keys = keys or LedgerKeys()
         self.scripts = ScriptRunner(redis, timeout_s=accept_timeout_s)
         self._redis_is_ahead_ms: int | None = None
+        self._clocks: deque[tuple[int, int]] = deque(
+            maxlen=_CLOCKS
+        )  # how long a claim took, and Redis's lead
         self._accept_timeout_s = accept_timeout_s
         records = keys.deliveries
         self._accept_keys = [keys.queue, keys.received, keys.states, keys.wake]
@@ -130,7 +137,7 @@ class Ledger:
         :param worker: who asks, for the records.
         :param only: claim just this one, where it is due (stock arq).
         """
-        keys, token = self.keys, _new_token()
+        keys, token, since_ms = self.keys, _new_token(), _monotonic_ms()
         answer = await self.scripts.call(
             "claim",
             keys=[keys.queue, keys.states, keys.wake, keys.failed, keys.quarantine],
@@ -147,14 +154,14 @@ class Ledger:
                 self._redis_ms_in(CLAIM_TIMEOUT_S),
             ],
         )
-        return self._claims(answer, token)
+        return self._claims(answer, token, since_ms)
 
     async def claim_quarantined(self, *, worker: str) -> Claims:
         """Take at most one delivery that is due from the quarantine, to be run alone.
 
         Nothing is held against it before its holder confirms: call :meth:`confirm` just before it starts.
         """
-        keys, token = self.keys, _new_token()
+        keys, token, since_ms = self.keys, _new_token(), _monotonic_ms()
         answer = await self.scripts.call(
             "claim_quarantined",
             keys=[keys.queue, keys.states, keys.wake, keys.quarantine],
@@ -168,7 +175,7 @@ class Ledger:
                 self._redis_ms_in(CLAIM_TIMEOUT_S),
             ],
         )
-        return self._claims(answer, token)
+        return self._claims(answer, token, since_ms)
 
     async def renew(self, held: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Prolong leases, pairs of delivery id and token, and return those that are lost.
@@ -294,9 +301,11 @@ class Ledger:
             raise NotReplicated(f"{confirmed} of {self._min_replicas} replicas confirmed")
         return answers
 
-    def _claims(self, answer: Any, token: str) -> Claims:
+    def _claims(self, answer: Any, token: str, since_ms: int) -> Claims:
         claimed, foreign, due, now, quarantine_due = answer
-        self._redis_is_ahead_ms = now - _monotonic_ms()
+        # asked for at *since*, so Redis was ahead by this at the most: the shorter it took, the closer
+        self._clocks.append((_monotonic_ms() - since_ms, now + 1 - since_ms))
+        self._redis_is_ahead_ms = min(self._clocks)[1]
         records, unreadable = [], []
         for raw_id, flat in claimed:
             delivery_id = raw_id.decode()
@@ -315,7 +324,9 @@ class Ledger:
         )
 
     def redis_now_ms(self) -> int:
-        """Return what Redis's clock shows, by the latest claim and this machine's monotonic clock.
+        """Return what Redis's clock shows, by the latest claims and this machine's monotonic clock.
+
+        It may be ahead by as long as the quickest of those claims took, and is never behind.
 
         Due times of handlers are made with it, so that no machine's time of day counts; compare them with
         ``Record.claimed_ms``, which Redis wrote. Before the first claim it is this machine's time of day.

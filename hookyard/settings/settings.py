@@ -27,12 +27,14 @@ from hookyard.settings.secret_files import SecretFiles, UnusableSecret, is_place
 from hookyard.settings.types import (
     DEFAULT_PORT,
     Directory,
+    HostCount,
     KeepMemory,
     LowerCase,
     MemoryLimit,
     MetricsPort,
     Port,
     Secrets,
+    available_cores,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +114,9 @@ class Settings(BaseSettings):
     handler_timeout_s: float = _setting("HOOKYARD_HANDLER_TIMEOUT_S", default=60.0, gt=0, le=_DAY_S)
     drain_s: float = _setting("HOOKYARD_DRAIN_S", default=30.0, ge=0, le=_DAY_S)
     max_crashes: int = _setting("HOOKYARD_MAX_CRASHES", default=3, ge=1)
+    hosts: HostCount = _setting("HOOKYARD_HOSTS", default=1, ge=0, le=1_000)
+    host_max_attempts: int = _setting("HOOKYARD_HOST_MAX_ATTEMPTS", default=0, ge=0)
+    host_max_memory_bytes: int = _setting("HOOKYARD_HOST_MAX_MEMORY_BYTES", default=0, ge=0)
 
     # Retention of finished deliveries
     keep_succeeded_days: float = _setting("HOOKYARD_KEEP_SUCCEEDED_DAYS", default=7.0, ge=0, le=_CENTURY_DAYS)
@@ -192,6 +197,11 @@ class Settings(BaseSettings):
     def lease_ms(self) -> int:
         """The lease in whole milliseconds."""
         return int(self.lease_s * 1000)
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts run coroutines: ``HOOKYARD_HOSTS``, or one for each core."""
+        return self.hosts or available_cores()
 
     @property
     def masked_redis_url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os.path
+import os
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -69,6 +69,11 @@ def _memory_limit(value: object) -> object:
     return MemoryLimit(size_bytes=size_bytes)
 
 
+def _auto_is_zero(value: object) -> object:
+    """Read ``auto`` as 0, which stands for the number of cores."""
+    return 0 if isinstance(value, str) and value.strip().lower() == "auto" else value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -81,6 +86,12 @@ def _expand_home(value: object) -> object:
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Port = Annotated[int, BeforeValidator(_ignore_kubernetes)]
 MetricsPort = Annotated[int, BeforeValidator(partial(_ignore_kubernetes, default=0))]
+HostCount = Annotated[int, BeforeValidator(_auto_is_zero)]
 LowerCase = Annotated[str, BeforeValidator(_lower)]
 Directory = Annotated[Path, BeforeValidator(_expand_home)]
 KeepMemory = Annotated[MemoryLimit, NoDecode, BeforeValidator(_memory_limit)]
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -230,7 +230,7 @@ async def test_a_worker_that_starts_before_redis_says_where_it_looks_and_waits(y
     port = own_redis.port
     await asyncio.to_thread(own_redis.stop)
     worker = yard.worker(REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}/0")
-    await until(lambda: "Redis is not there" in yard.log("worker"))
+    await until(lambda: "Redis unreachable, retrying" in yard.log("worker"))
     assert f"redis://:***@127.0.0.1:{port}/0" in yard.log("worker")
     assert "hunter2" not in yard.log("worker")
     assert worker.poll() is None

@@ -66,8 +66,6 @@ MODULES = {
     "handlers/__init__.py": "",
     "handlers/texts.py": "GREETING = 'Hello from '\n",
     "jobs/__init__.py": "def ending() -> str:\n    return '!'\n",
-}
-LIKE_OUR_PROCESSES = {
     "ingress/__init__.py": "THEIRS = True\n",
     "worker.py": "def crunch() -> int:\n    return 42\n",
 }
@@ -264,7 +262,7 @@ def test_a_bot_with_modules_like_ours_is_tested_with_the_plugin(environment, bot
     settings = (
         f'[tool.pytest.ini_options]\nhookyard_handlers = "mybot:router"\naddopts = "--import-mode={mode}"\n'
     )
-    folder = bot({**MODULES, **LIKE_OUR_PROCESSES, "test_mybot.py": TEST, "pyproject.toml": settings})
+    folder = bot({**MODULES, "test_mybot.py": TEST, "pyproject.toml": settings})
     assert "2 passed" in run(environment / "python", "-m", "pytest", "-W", "error", folder=folder)
 
 

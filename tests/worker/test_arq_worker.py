@@ -160,13 +160,13 @@ async def test_losing_the_lease_leaves_the_delivery_in_the_queue(make_settings, 
     await ledger.accept(a_delivery("d-1", data={}))
     context = {"settings": make_settings(**bot)}
     await start_up(context)
-    leases = context["parts"].leases
-    leases.surely_holds = lambda *_: False  # as after a pause, and another worker has claimed it since
+    leases = context["parts"].context.leases
+    leases.start_by = lambda *_: None  # as after a pause, and another worker has claimed it since
 
     async def lost(*_args):
         return False
 
-    object.__setattr__(context["parts"].dispatcher, "checkpoint", lost)
+    object.__setattr__(context["parts"].context, "checkpoint", lost)
     try:
         with pytest.raises(Exception, match="Retry defer"):
             await process_delivery(context, "d-1")

@@ -15,7 +15,7 @@ from tests.fakes import a_delivery, until
 
 def figures(engine):
     """Return each sample's value by its name and labels."""
-    text = engine._running._metrics.registry.render().decode()
+    text = engine._context.metrics.registry.render().decode()
     return {
         (one.name.removeprefix("hookyard_worker_"), *one.labels.values()): one.value
         for family in text_string_to_metric_families(text)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gidgetlab.routing import Router
 
-from hookyard.host.routing import HandlersError, handler_name, load_router
+from hookyard.host.load import HandlersError, load_router
+from hookyard.host.registry import handler_name
 from hookyard.settings.settings import load_or_exit
 
 if TYPE_CHECKING:

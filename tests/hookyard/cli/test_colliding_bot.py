@@ -8,7 +8,7 @@ import pytest
 
 from hookyard.ledger.records import State
 
-MODULES = ("console", "handlers", "ingress", "jobs")
+MODULES = ("console", "handlers", "ingress", "jobs", "worker")
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def bot(tmp_path):
     """Gives a function that writes a bot which imports modules of its own with these names."""
 
     def write(*names):
-        for name in ("worker", *MODULES):
+        for name in MODULES:
             (tmp_path / f"{name}.py").write_text(f"whose = 'the bot, {name}'\n")
         lines = ["from gidgetlab.routing import Router", "router = Router()"]
         lines += [f"import {name}\nassert {name}.whose == 'the bot, {name}'" for name in names]
@@ -27,7 +27,7 @@ def bot(tmp_path):
 
 
 def test_check_loads_its_handlers(command, bot, redis_url):
-    bot("worker", *MODULES)
+    bot(*MODULES)
     run = command("check", HOOKYARD_HANDLERS="mybot:router", REDIS_URL=redis_url, GL_URL="http://127.0.0.1:1")
     assert "mybot:build for Push Hook" in run.out
 

@@ -1,7 +1,7 @@
-"""The deliveries that a worker has claimed: runs each, keeps its lease, settles it.
+"""The deliveries that a worker has claimed: run each, keep its lease, settle it.
 
-Cancelling a run means "hand it back" (arq cancels when a drain has lasted long enough), unless its
-lease was lost: then nothing is written, since the delivery is somebody else's.
+Cancelling a run releases the delivery (arq cancels when a drain has lasted long enough), unless its lease
+was lost: then nothing is written, since the delivery is another worker's.
 """
 
 from __future__ import annotations
@@ -12,73 +12,71 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
-from hookyard import policy_of
 from hookyard.ledger.claims import Settlement, Unreadable
 from hookyard.ledger.records import Record, State
+from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
-from worker.dispatch import LeaseLost
-from worker.settling import settle
+from worker.run import ActiveRun, LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hookyard.ledger.ledger import Ledger
-    from hookyard.telemetry.redis_outage import Outage
-    from worker.dispatch import ActiveRun, Dispatcher
-    from worker.lease_keeper import LeaseKeeper
+    from worker.run_context import RunContext
 
 log = logs.get_logger("worker")
 
-TASK_PREFIX: Final = "delivery "
-"""A delivery's task is named by this and its id."""
+_PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-class Running:
+class InFlight:
     """Runs claimed deliveries.
 
-    :param on_handled: told when a delivery's handlers have ended and only the settling is left.
     :param may_stop: asked while Redis is away: whether to give up settling.
+    :param on_handled: called when a delivery's handlers have ended and only the settling is left.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        dispatcher: Dispatcher,
-        leases: LeaseKeeper,
+        context: RunContext,
         *,
-        outage: Outage,
-        may_stop: Callable[[], bool],
+        may_stop: Callable[[], bool] = lambda: False,
         on_handled: Callable[[], None] = lambda: None,
     ) -> None:
         self.settling = 0
         self.runs: dict[str, ActiveRun] = {}
         self._ledger = ledger
-        self._dispatcher = dispatcher
-        self._metrics = dispatcher.metrics
+        self._context = context
+        self._metrics = context.metrics
         self._metrics.running.set_function(lambda: len(self.runs))
-        self._leases = leases
-        self._outage = outage
         self._may_stop = may_stop
         self._on_handled = on_handled
         self._lost: set[str] = set()
+        self._begun = 0
 
-    @property
-    def has_quarantined(self) -> bool:
-        """Whether one of them is from the quarantine."""
-        return any(run.record.alone for run in self.runs.values())
+    def begin(self, record: Record, *, since_s: float) -> None:
+        """Take responsibility for a delivery that was claimed; :meth:`run` follows.
+
+        :param since_s: when the claim was asked for, on the leases' clock.
+        """
+        self._begun += 1
+        self._metrics.claimed(record)
+        self.runs[record.delivery.id] = ActiveRun(self._context, record, self._begun)
+        self._context.leases.hold(record.delivery.id, record.token, since_s=since_s)
 
     async def run(self, record: Record) -> State | None:
-        """Run one delivery and settle it; gives its new state, ``None`` when the lease was lost.
+        """Run one delivery and settle it; return its new state, ``None`` when the lease was lost.
 
         Never raises for what a handler did, nor for being cancelled.
         """
-        delivery_id, token = record.delivery.id, record.token
+        delivery_id = record.delivery.id
         run = self.runs[delivery_id]
         try:
             try:
                 settlement = await run.finish()
             except asyncio.CancelledError:
-                if delivery_id in self._lost:
+                if record.token in self._lost:
                     raise LeaseLost from None
                 settlement = run.release()
             self.settling += 1
@@ -94,22 +92,13 @@ class Running:
         finally:
             if self.runs.get(delivery_id) is run:
                 del self.runs[delivery_id]
-            self._lost.discard(delivery_id)
-            self._leases.let_go(delivery_id, token)
-
-    def begin(self, record: Record, *, since: float) -> None:
-        """Take responsibility for a delivery that was claimed; ``run`` follows.
-
-        :param since: when the claim was asked for, on the monotonic clock.
-        """
-        self._metrics.claimed(record)
-        self.runs[record.delivery.id] = self._dispatcher.start(record)
-        self._leases.hold(record.delivery.id, record.token, since=since)
+            self._lost.discard(record.token)
+            self._context.leases.drop(delivery_id, record.token)
 
     async def refuse(self, unreadable: Unreadable) -> State | None:
         """Fail a delivery whose record cannot be read."""
         self._metrics.claimed(None)
-        log.error("delivery cannot be read", delivery_id=unreadable.delivery_id, error=unreadable.error)
+        log.error("record cannot be read", delivery_id=unreadable.delivery_id, error=unreadable.error)
         try:
             return await self._settle(
                 Settlement(
@@ -123,25 +112,16 @@ class Running:
             self._metrics.leases_lost.inc()
             return None
 
-    def handler_of(self, task_name: str) -> tuple[str | None, float]:
-        """Return the handler that the delivery's task of this name runs, and the seconds it may take."""
-        run = self.runs.get(task_name.removeprefix(TASK_PREFIX))
-        handler = run.handler if run else None
-        default_s = self._dispatcher.terms.timeout_s
-        if handler is None:
-            return None, default_s
-        return handler.name, policy_of(handler.call).timeout_s or default_s
-
-    def lose(self, leases: list[tuple[str, str]], stop: Callable[[str], None]) -> None:
-        """Stop the runs whose lease is lost; *stop* cancels a delivery's task."""
-        for delivery_id, token in leases:
-            run = self.runs.get(delivery_id)
-            if run is not None and run.record.token == token:
-                self._lost.add(delivery_id)
-                stop(delivery_id)
+    def lose(self, delivery_id: str, token: str) -> bool:
+        """Note that a lease is lost; return whether a run of this worker's has to be cancelled for it."""
+        run = self.runs.get(delivery_id)
+        if run is None or run.record.token != token:
+            return False
+        self._lost.add(token)
+        return True
 
     async def _settle(self, settlement: Settlement) -> State:
-        """Write a try's end down; being cancelled meanwhile does not undo what the handlers did.
+        """Write the end of a run; being cancelled meanwhile does not undo what the handlers did.
 
         :raises LeaseLost: when another worker has the delivery by now.
         """
@@ -161,10 +141,32 @@ class Running:
 
     async def _insist(self, settlement: Settlement, first: asyncio.Future[bool]) -> None:
         """Go on settling where *first* has not done it, however often this task is cancelled."""
-        writing = asyncio.ensure_future(
-            settle(self._ledger, settlement, first, outage=self._outage, may_stop=self._may_stop)
-        )
+        writing = asyncio.ensure_future(self._settle_again(settlement, first))
         while not writing.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([writing])
         writing.result()
+
+    async def _settle_again(self, settlement: Settlement, first: asyncio.Future[bool]) -> None:
+        """Settle as often as it takes; what a handler did is not forgotten because Redis was restarted.
+
+        :param first: the first try, which is under way or has failed.
+        :raises LeaseLost: when another worker has the delivery, or this one stops before Redis is back.
+        """
+        failures, writing = 0, first
+        while True:
+            try:
+                written = await writing
+            except Exception as exc:
+                if not is_redis_away(exc):
+                    raise
+                self._context.outage.lost(exc)
+                if self._may_stop():
+                    raise LeaseLost from exc
+                await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
+                writing = self._ledger.settle(settlement)
+            else:
+                if not written:
+                    raise LeaseLost
+                return

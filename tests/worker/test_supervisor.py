@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 
 import pytest
-from arq.cron import cron
 from gidgetlab.routing import Router
 
 from hookyard import GiveUp, RetryAfter, current_delivery, policy
 from hookyard.ledger.records import Ending, Outcome, State
-from hookyard.redis.client import close
 from tests.fakes import a_delivery, until
-from worker.app import make_engine, make_parts, serve, worker_name
+from worker.app import serve
 
 
 async def finished(listing, delivery_id):
@@ -84,7 +81,7 @@ async def test_slots_bound_how_many_run_at_once(start_worker, ledger, listing):
     async def push(event, gl):
         now[0] += 1
         most[0] = max(most[0], now[0])
-        await asyncio.sleep(0.01)
+        await until(lambda: most[0] >= 7)
         now[0] -= 1
 
     await asyncio.gather(*(ledger.accept(a_delivery(f"d-{i}")) for i in range(50)))
@@ -285,34 +282,31 @@ async def test_burst_ends_when_the_queue_is_empty(make_settings, ledger, listing
         seen.append(1)
 
     await asyncio.gather(*(ledger.accept(a_delivery(f"d-{n}")) for n in range(500)))
-    await asyncio.wait_for(serve(make_settings(), router, burst=True), 60)
+    await asyncio.wait_for(serve(make_settings(), burst=True, router=router), 60)
     assert len(seen) == 500
     assert (await listing.stats()).states[State.SUCCEEDED] == 500
 
 
-async def test_arqs_cron_jobs_and_health_key_still_work(make_settings, ledger, client):
-    ran = asyncio.Event()
+async def test_arqs_health_key_still_works(start_worker, ledger, client):
+    supervisor = await start_worker(Router())
+    health = ledger.keys.queue + ":health-check"
 
-    async def tick(ctx):
-        ran.set()
+    async def shown():
+        return b"j_complete" in (await client.get(health) or b"")
 
-    settings = make_settings()
-    name = worker_name()
-    parts = make_parts(settings, Router(), name=name)
-    engine = make_engine(
-        settings, parts, name=name, handle_signals=False, cron_jobs=[cron(tick, run_at_startup=True)]
-    )
-    task = asyncio.create_task(engine.async_run())
-    try:
-        await asyncio.wait_for(ran.wait(), 60)
-        assert b"j_complete" in await client.get(ledger.keys.queue + ":health-check")
-    finally:
-        await until(lambda: not engine.tasks)
-        await engine.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await parts.close()
-    assert await client.get(ledger.keys.queue + ":health-check") is None
+    await until(shown)
+    await supervisor.close()
+    assert await client.get(health) is None
+
+
+async def test_a_member_of_the_queue_that_is_no_delivery_is_removed(start_worker, ledger, client):
+    await client.zadd(ledger.keys.queue, {"cron:other:123": 1})
+    await start_worker(Router())
+
+    async def removed():
+        return await client.zcard(ledger.keys.queue) == 0
+
+    await until(removed)
 
 
 async def test_a_discarded_delivery_stops_running(start_worker, ledger, listing):
@@ -363,29 +357,3 @@ async def test_many_workers_fill_all_their_slots(start_worker, ledger, listing):
         return (await listing.stats()).states[State.SUCCEEDED] == 400
 
     await until(all_done)
-
-
-async def test_a_handler_that_swallows_its_cancellation_does_not_keep_the_worker(
-    start_worker, ledger, listing, monkeypatch
-):
-    monkeypatch.setattr("worker.engine.CANCEL_S", 0.5)
-    router, events, done = Router(), [], asyncio.Event()
-
-    @router.register("Push Hook")
-    async def stubborn(event, gl):
-        events.append("start")
-        while not done.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await done.wait()
-
-    engine = await start_worker(router, HOOKYARD_LEASE_S=1, HOOKYARD_REDIS_TIMEOUT_S=0.3)
-    await ledger.accept(a_delivery("d-1"))
-    await until(lambda: events)
-    left = list(engine.tasks.values())
-    await engine.close()
-    assert len(engine.tasks) == 1
-    assert (await listing.get("d-1")).state is State.RUNNING  # falls due when its lease ends
-    done.set()
-    for task in left:
-        await asyncio.wait([task], timeout=5)
-    await close(engine._ledger.redis)  # the task used it once more

@@ -1,0 +1,311 @@
+"""One host as its supervisor sees it: what it was given, what runs in it, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hookyard.host.messages import (
+    VERSION,
+    Blocked,
+    Called,
+    Cancel,
+    Close,
+    Ended,
+    Invoke,
+    NotStarted,
+    Open,
+    Opened,
+    Ping,
+    Pong,
+    Ready,
+    Stop,
+    Unusable,
+)
+from hookyard.ledger.records import Outcome
+from hookyard.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hookyard.host.link import Link
+    from hookyard.host.messages import HandlerInfo, Report
+
+log = logs.get_logger("worker")
+
+
+class Kind(StrEnum):
+    """What a host is for. A plain ``def`` cannot be cancelled, so it runs apart from coroutines."""
+
+    SHARED = "shared"
+    PLAIN = "plain"
+    ALONE = "alone"
+
+
+class BotUnusable(Exception):
+    """The bot cannot be imported or its handlers cannot be run; the text says what to change."""
+
+
+class HostGone(Exception):
+    """The host ended before it had done what it was asked to.
+
+    ``outcome``: what that means for the attempt: crashed, timed out or interrupted. ``alone``: it may
+    have been this attempt that ended the host, so it must run alone from now on.
+    """
+
+    def __init__(self, text: str, *, outcome: Outcome = Outcome.INTERRUPTED, alone: bool = False) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+        self.alone = alone
+
+
+class LateStart(Exception):
+    """The handler was not started: its lease had too little time left by then."""
+
+
+class Listener(Protocol):
+    """Hears what a host reports besides its answers."""
+
+    def called(self, called: Called) -> None:
+        """Hear of a REST call."""
+
+    def blocked(self, blocked: Blocked) -> None:
+        """Hear of a handler that kept the host's loop."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt in a host. ``due`` is when it is overdue for good, on the loop's clock."""
+
+    handler: str
+    timeout_s: float
+    due: float
+    done: asyncio.Future[Ended]
+
+
+class HostHandle:
+    """What a supervisor asks of one host.
+
+    :param capacity: attempts that may run in it at once.
+    :param changed: called when it became ready or room was made.
+    """
+
+    def __init__(self, kind: Kind, *, capacity: int, listener: Listener, changed: Callable[[], None]) -> None:
+        self.kind = kind
+        self.capacity = capacity
+        self.running: dict[int, Running] = {}
+        self.attempts = 0
+        self.reserved = 0
+        self.is_ready = False
+        self.is_retiring = False
+        self.is_gone = False
+        self.infos: tuple[HandlerInfo, ...] = ()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.pinged_at: float | None = None
+        self._opening: dict[int, asyncio.Future[Opened]] = {}
+        self._opened: dict[int, tuple[str, ...]] = {}
+        self._listener = listener
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._pings = 0
+        self._link: Link | None = None
+
+    def connect(self, link: Link) -> None:
+        """Send orders over *link* from now on."""
+        self._link = link
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is ready and stays."""
+        return self.is_ready and not self.is_retiring and not self.is_gone
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether another attempt may be given to it."""
+        return self.is_usable and self.load < self.capacity
+
+    @property
+    def load(self) -> int:
+        """How much it has to do."""
+        return max(len(self.running), self.reserved)
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    async def open(self, order: Open) -> tuple[tuple[HandlerInfo, ...], str | None]:
+        """Have the host rebuild an event; return its handlers, or why the event cannot be rebuilt.
+
+        :raises HostGone: when it ended over it, or before.
+        """
+        answer = self._opening[order.run] = self._loop.create_future()
+        self._send(order)
+        opened = await answer
+        infos = tuple(self.infos[place] for place in opened.handlers)
+        if opened.error is None:
+            self._opened[order.run] = tuple(info.name for info in infos)
+        return infos, opened.error
+
+    def has_opened(self, run: int) -> bool:
+        """Return whether it was given this run's event."""
+        return run in self._opened
+
+    async def invoke(
+        self,
+        run: int,
+        handler: str,
+        occurrence: int,
+        *,
+        attempt: int,
+        start_by: float,
+        timeout_s: float,
+        kill_after_s: float,
+    ) -> Ended:
+        """Run a handler of an opened run.
+
+        :param occurrence: which of the run's handlers of this name, from 0.
+        :param kill_after_s: how long after *timeout_s* it may take to end.
+        :raises HostGone: when the host ended meanwhile.
+        :raises LateStart: when it was too late to start it.
+        :raises LookupError: when the host's bot has no such handler for this event.
+        """
+        places = [place for place, name in enumerate(self._opened[run]) if name == handler]
+        if occurrence >= len(places):
+            raise LookupError(handler)
+        done: asyncio.Future[Ended] = self._loop.create_future()
+        self.running[run] = Running(
+            handler=handler,
+            timeout_s=timeout_s,
+            due=self._loop.time() + timeout_s + kill_after_s,
+            done=done,
+        )
+        self.attempts += 1
+        self._send(Invoke(run=run, place=places[occurrence], attempt=attempt, start_by=start_by))
+        try:
+            return await asyncio.shield(done)
+        finally:
+            if done.done():
+                self._changed()
+
+    def cancel(self, run: int) -> asyncio.Future[Ended] | None:
+        """Cancel what runs for *run*; return its end, ``None`` when nothing does."""
+        running = self.running.get(run)
+        if running is None:
+            return None
+        self._send(Cancel(run=run))
+        return running.done
+
+    def give_up(self, run: int) -> None:
+        """Count what runs for *run* as overdue: the host is replaced, and killed when that harms nobody."""
+        if run in self.running:
+            self.running[run].due = self._loop.time()
+
+    def close_run(self, run: int) -> None:
+        """Have the host forget a run."""
+        if self._opened.pop(run, None) is not None:
+            self._send(Close(run=run))
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self._pings += 1
+        self.pinged_at = self._loop.time()
+        self._send(Ping(number=self._pings))
+
+    def stop(self) -> None:
+        """Have it end; nothing may run in it."""
+        self.is_retiring = True
+        self._send(Stop())
+
+    def _send(self, order: Any) -> None:
+        if self.is_gone or self._link is None:
+            raise HostGone("the host has ended")
+        self._link.send(order)
+
+    # --- reports --------------------------------------------------------------------------------
+
+    def receive(self, report: Report) -> None:
+        """Take in a report of the host's."""
+        if isinstance(report, Ended):
+            self._end(report.run, report)
+        elif isinstance(report, Opened):
+            _resolve(self._opening.pop(report.run, None), report)
+        elif isinstance(report, NotStarted):
+            running = self.running.pop(report.run, None)
+            if running is not None and not running.done.done():
+                running.done.set_exception(LateStart())
+        elif isinstance(report, Called):
+            self._listener.called(report)
+        elif isinstance(report, Blocked):
+            self._listener.blocked(report)
+        elif isinstance(report, Pong):
+            self._answered()
+        elif isinstance(report, Ready):
+            self._begin(report)
+        elif isinstance(report, Unusable):
+            _fail(self.ready, BotUnusable("\n".join(report.faults)))
+
+    def _begin(self, report: Ready) -> None:
+        if report.version != VERSION:
+            _fail(self.ready, BotUnusable("the installed Hookyard was replaced; restart this worker"))
+            return
+        self.infos = report.handlers
+        self.is_ready = True
+        _resolve(self.ready, None)
+        self._changed()
+
+    def _end(self, run: int, ended: Ended) -> None:
+        running = self.running.pop(run, None)
+        if running is not None:
+            _resolve(running.done, ended)
+
+    def _answered(self) -> None:
+        """Take the time for which the host did not answer off what the attempts in it were given."""
+        if self.pinged_at is not None:
+            held_up_s = self._loop.time() - self.pinged_at
+            for running in self.running.values():
+                running.due += held_up_s
+        self.pinged_at = None
+
+    # --- its end --------------------------------------------------------------------------------
+
+    def gone(self, how: str, *, overdue: Iterable[int] | None = None, ordered: bool = False) -> None:
+        """Give up what was in it.
+
+        :param overdue: the runs for whose sake it was killed; empty when nobody knows which it was.
+        :param ordered: it was stopped, and what was in it is not to blame.
+        """
+        if self.is_gone:
+            return
+        self.is_gone = True
+        running, self.running = self.running, {}
+        opening, self._opening = self._opening, {}
+        blamed = set(overdue or ())
+        is_alone = len(running) + len(opening) == 1
+        for run, each in running.items():
+            if overdue is not None:
+                timed_out = run in blamed
+                outcome = Outcome.TIMED_OUT if timed_out else Outcome.INTERRUPTED
+                error = HostGone(how, outcome=outcome, alone=not blamed)
+            elif ordered:
+                error = HostGone(how)
+            else:
+                outcome = Outcome.CRASHED if is_alone else Outcome.INTERRUPTED
+                error = HostGone(how, outcome=outcome, alone=True)
+            _fail(each.done, error)
+        for answer in opening.values():
+            crashed = is_alone and not ordered and overdue is None
+            outcome = Outcome.CRASHED if crashed else Outcome.INTERRUPTED
+            _fail(answer, HostGone(how, outcome=outcome, alone=not ordered and not blamed))
+        _fail(self.ready, BotUnusable(f"the host ended while it started: {how}"))
+        self._changed()
+
+
+def _resolve(future: asyncio.Future[Any] | None, value: Any) -> None:
+    if future is not None and not future.done():
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # whoever waited may have gone; then there is nobody to be told

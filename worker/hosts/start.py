@@ -1,0 +1,130 @@
+"""Start hosts: in processes of their own, or in the process at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from hookyard.host.host import Host
+from hookyard.host.link import LocalLink, connect
+from hookyard.host.messages import read_reports
+from worker.hosts.handle import HostHandle, Kind
+from worker.hosts.process import Exit, HostProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gidgetlab.routing import Router
+
+    from hookyard.settings.settings import Settings
+    from worker.hosts.handle import Listener
+    from worker.hosts.pool import Body, HostPool
+
+
+class ProcessHosts:
+    """Starts hosts as child processes, which read the settings from the environment as the worker does."""
+
+    def __init__(self, settings: Settings, listener: Listener) -> None:
+        self.pool: HostPool
+        self._settings = settings
+        self._listener = listener
+
+    def start(self, kind: Kind) -> tuple[HostHandle, Body]:
+        """Start a host."""
+        handle = _handle(kind, self._settings, self._listener, self.pool.changed)
+        body = _ProcessBody(handle, lambda how: self.pool.ended(handle, how))
+        return handle, body
+
+
+class _ProcessBody:
+    """A host's process and the link to it."""
+
+    def __init__(self, handle: HostHandle, ended: Callable[[str], None]) -> None:
+        self._handle = handle
+        self._ended = ended
+        self._process = HostProcess(ended=self._on_exit)
+        self._connecting = asyncio.ensure_future(self._connect())
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def executing(self) -> int:
+        """Return the run that has its loop."""
+        return self._process.cell[0]
+
+    def memory_bytes(self) -> int | None:
+        """Return its resident memory."""
+        return self._process.memory_bytes()
+
+    async def _connect(self) -> None:
+        link = await connect(
+            self._process.socket,
+            read_reports,
+            receive=self._handle.receive,
+            closed=self._process.kill,  # a host whose link is lost is of no use; its exit tells the rest
+        )
+        self._handle.connect(link)
+
+    def _on_exit(self, exit_: Exit) -> None:
+        self._ended(str(exit_))
+
+
+class LocalHosts:
+    """Starts hosts in this process and loop, for tests and stock arq: nothing there can be killed."""
+
+    def __init__(self, settings: Settings, listener: Listener, router: Router) -> None:
+        self.pool: HostPool
+        self._settings = settings
+        self._listener = listener
+        self._router = router
+
+    def start(self, kind: Kind) -> tuple[HostHandle, Body]:
+        """Start a host."""
+        handle = _handle(kind, self._settings, self._listener, self.pool.changed)
+        body = _LocalBody(handle, self._router, self._settings, lambda how: self.pool.ended(handle, how))
+        return handle, body
+
+
+class _LocalBody:
+    """A host in this process."""
+
+    def __init__(
+        self, handle: HostHandle, router: Router, settings: Settings, ended: Callable[[str], None]
+    ) -> None:
+        self._cell = [0]
+        self._host = Host(router, settings, cell=self._cell)
+        ours, theirs = LocalLink.pair()
+        ours.receive, theirs.receive = handle.receive, self._host.receive
+        handle.connect(ours)
+        self._host.connect(theirs)
+        self._ended = ended
+        self._closing: asyncio.Task[None] | None = None
+        self._stopping = asyncio.ensure_future(self._when_stopped())
+
+    def kill(self) -> None:
+        """Cancel what runs in it; a thread, or a handler that ignores it, is left to itself."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+
+    def executing(self) -> int:
+        """Return the run that has its loop: none, when it is this loop that asks."""
+        return self._cell[0]
+
+    def memory_bytes(self) -> int | None:
+        """Return nothing: it is this process's own."""
+        return None
+
+    async def _when_stopped(self) -> None:
+        await self._host.stopped.wait()
+        self.kill()
+
+    async def _close(self) -> None:
+        await self._host.close()
+        self._stopping.cancel()
+        self._ended("stopped")
+
+
+def _handle(kind: Kind, settings: Settings, listener: Listener, changed: Callable[[], None]) -> HostHandle:
+    capacity = 1 if kind is Kind.ALONE else settings.slots
+    return HostHandle(kind, capacity=capacity, listener=listener, changed=changed)

@@ -1,0 +1,212 @@
+"""One run of one delivery: which handlers are due, what they did, and what follows.
+
+The outcome of each handler is checkpointed before the next one starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from hookyard.host.messages import Open
+from hookyard.ledger.claims import Settlement
+from hookyard.ledger.records import Attempt, Ending, Outcome, Record, Run, Standing, State
+from hookyard.redis.errors import is_redis_away
+from hookyard.telemetry import logs
+from worker.attempt import InHosts, Wanted, handler_is_gone
+
+if TYPE_CHECKING:
+    from worker.run_context import RunContext
+
+_PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class LeaseLost(Exception):
+    """The delivery is another worker's by now, or was discarded: what this run did does not count."""
+
+
+class ActiveRun:
+    """A run under way.
+
+    :param number: this worker's own number for it, unique in its lifetime and never 0.
+    """
+
+    def __init__(self, context: RunContext, record: Record, number: int) -> None:
+        self.record = record
+        self.log = logs.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
+        self._context = context
+        self._started_ms = context.redis_now_ms()
+        self._before = record.standings()
+        self._attempts: list[Attempt] = []
+        self._recorded = 0  # how many of the attempts are in the ledger
+        delivery = record.delivery
+        order = Open(
+            run=number,
+            delivery_id=delivery.id,
+            event=delivery.event,
+            content_type=delivery.content_type,
+            body=delivery.body,
+            received_ms=delivery.received_ms,
+            event_uuid=delivery.event_uuid,
+        )
+        self._hosts = InHosts(context, order)
+
+    async def finish(self) -> Settlement:
+        """Run the handlers that are due and return how the run ends.
+
+        :raises LeaseLost: when the delivery is no longer this worker's.
+        """
+        try:
+            wanted, error = await self._hosts.open()
+            if error is not None:
+                return self._settlement(State.FAILED, error=error)
+            for each in wanted:
+                if self._is_due(each.name):
+                    await self._attempt(each)
+            self._miss([each.name for each in wanted])
+            return self._conclude()
+        finally:
+            self._hosts.close()
+
+    def release(self) -> Settlement:
+        """Return the settlement that gives the delivery back; what its handlers have done so far is kept."""
+        return self._settlement(State.QUEUED, error=self.record.error, ending=Ending.RELEASED)
+
+    async def _attempt(self, wanted: Wanted) -> None:
+        standing = self._standing(wanted.name)
+        self._attempts.append(
+            await self._hosts.attempt(
+                wanted,
+                standing.attempt + 1 if standing else 1,
+                crashes=standing.crashes if standing else 0,
+                make_sure=self._make_sure,
+                interrupted=self._attempts.append,
+            )
+        )
+
+    async def _make_sure(self) -> float:
+        """Return once all outcomes so far are recorded and the lease has enough time left to start.
+
+        It may not have: this process may have been paused since the claim, or Redis away, and another worker
+        may have run the next handler by now.
+
+        :returns: the latest time at which a handler may start, on the boot clock.
+        :raises LeaseLost: when it is another's.
+        """
+        context, failures = self._context, 0
+        delivery_id, token = self.record.delivery.id, self.record.token
+        while True:
+            start_by = context.leases.start_by(delivery_id, token)
+            if start_by is not None and self._recorded == len(self._attempts):
+                return start_by
+            recording, since = len(self._attempts), context.leases.now_s()
+            try:
+                written = await context.checkpoint(delivery_id, token, self._run(Ending.RUNNING))
+            except Exception as exc:
+                if not is_redis_away(exc):
+                    raise
+                # what a handler did is not forgotten because Redis was restarted meanwhile
+                context.outage.lost(exc)
+                await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
+                continue
+            if not written:
+                raise LeaseLost
+            self._recorded = recording
+            context.leases.renewed(delivery_id, token, since_s=since)
+
+    # --- where the handlers stand ---------------------------------------------------------------
+
+    def _standing(self, name: str) -> Standing | None:
+        """Return where *name* stands in this round."""
+        standing = self._before.get(name)
+        return standing if standing is not None and standing.run >= self.record.round_from else None
+
+    def _is_due(self, name: str) -> bool:
+        """Return whether *name* runs now: not succeeded, not given up, its wait over."""
+        before = self._before.get(name)
+        if before is None:
+            return True
+        if before.outcome is Outcome.SUCCEEDED:
+            return before.run < self.record.done_from
+        standing = self._standing(name)
+        if standing is None:
+            return True  # a new round: what was given up before is attempted again
+        return not standing.final and (standing.due_ms or 0) <= self._context.redis_now_ms()
+
+    def _miss(self, names: list[str]) -> None:
+        """Fail the handlers that are still to run again and that the bot does not have any more."""
+        for name, before in self._before.items():
+            standing = self._standing(name)
+            if name in names or standing is None or standing.final:
+                continue
+            self.log.error("handler is gone", handler=name, attempt=before.attempt)
+            self._attempts.append(
+                Attempt(
+                    handler=name,
+                    outcome=Outcome.FAILED,
+                    number=before.attempt,
+                    started_ms=self._context.redis_now_ms(),
+                    took_ms=0,
+                    final=True,
+                    error=handler_is_gone(name).error,
+                )
+            )
+
+    def _conclude(self) -> Settlement:
+        """Return the delivery's next state, from where each of its handlers stands now."""
+        round_from, done_from = self.record.round_from, self.record.done_from
+        standings = self._run(Ending.SETTLED).standings().values()
+        unfinished = [
+            standing
+            for standing in standings
+            if standing.outcome is not Outcome.SUCCEEDED and standing.run >= round_from
+        ]
+        succeeded = [
+            standing
+            for standing in standings
+            if standing.outcome is Outcome.SUCCEEDED and standing.run >= done_from
+        ]
+        waits = [standing.due_ms or 0 for standing in unfinished if not standing.final]
+        error = self._error()
+        if waits:
+            delay_ms = min(waits) - self._context.redis_now_ms()
+            return self._settlement(State.RETRYING, delay_ms=delay_ms, error=error)
+        if unfinished:
+            return self._settlement(State.FAILED, error=error)
+        return self._settlement(State.SUCCEEDED if succeeded else State.IGNORED)
+
+    def _error(self) -> str | None:
+        """Return the failures of this run, or the one before it when nothing failed now."""
+        failures = [each for each in self._attempts if each.error and each.outcome is not Outcome.INTERRUPTED]
+        return "; ".join(f"{each.handler}: {each.error}" for each in failures) or self.record.error
+
+    def _settlement(
+        self,
+        state: State,
+        *,
+        delay_ms: int = 0,
+        error: str | None = None,
+        ending: Ending = Ending.SETTLED,
+    ) -> Settlement:
+        return Settlement(
+            delivery_id=self.record.delivery.id,
+            token=self.record.token,
+            state=state,
+            delay_ms=delay_ms,
+            error=error,
+            run=self._run(ending),
+        )
+
+    def _run(self, ending: Ending) -> Run:
+        """Return this run as it stands, with what it did not touch carried on from the one before."""
+        ran = {each.handler for each in self._attempts if each.outcome is not Outcome.INTERRUPTED}
+        return Run(
+            number=self.record.claims,
+            worker=self._context.worker,
+            started_ms=self._started_ms,
+            ended_ms=None if ending is Ending.RUNNING else self._context.redis_now_ms(),
+            ending=ending,
+            attempts=tuple(self._attempts),
+            carried=tuple(standing for name, standing in self._before.items() if name not in ran),
+        )
