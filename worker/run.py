@@ -18,6 +18,7 @@ from worker.attempt import InHosts, Wanted, handler_is_gone
 if TYPE_CHECKING:
     from worker.run_context import RunContext
 
+_CLOCK_ERROR_MS: Final = 250
 _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -132,7 +133,18 @@ class ActiveRun:
         standing = self._standing(name)
         if standing is None:
             return True  # a new round: what was given up before is attempted again
-        return not standing.final and (standing.due_ms or 0) <= self._context.redis_now_ms()
+        return not standing.final and (standing.due_ms or 0) <= self._due_until_ms()
+
+    def _due_until_ms(self) -> int:
+        """Return the time up to which a handler counts as due.
+
+        The delivery was claimed because the first of its handlers is due by Redis's clock, of which this
+        worker has an estimate: a run must not find that nothing is due yet, by a few milliseconds.
+        """
+        now_ms = self._context.redis_now_ms()
+        waits = [each.due_ms for each in self._before.values() if each.due_ms and not each.final]
+        first_ms = min(waits, default=now_ms)
+        return max(now_ms, first_ms) if first_ms - now_ms <= _CLOCK_ERROR_MS else now_ms
 
     def _miss(self, names: list[str]) -> None:
         """Fail the handlers that are still to run again and that the bot does not have any more."""

@@ -122,7 +122,6 @@ class Faults:
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._yard.resumed[pid].append(time.time_ns() // 1_000_000)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from tests.chaos.yard import Yard
 
-INSTANT_MS = 50
 FINAL = {State.SUCCEEDED, State.IGNORED, State.FAILED}
 
 
@@ -40,7 +40,6 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
 
     :param records: every record that is in the ledger at the end, by id.
     """
-    excused: Counter[str] = Counter()
     verdict = Verdict()
     runs = _steps(runs_log)
     for delivery_id in sorted(accepted):
@@ -50,7 +49,7 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
         elif record.state not in FINAL:
             verdict.broken.append(f"{delivery_id} is stuck: {record.state}")
         else:
-            verdict.broken += _faults_of(record, runs[delivery_id], yard.resumed, excused)
+            verdict.broken += _faults_of(record, runs[delivery_id])
     states = Counter(record.state.value for record in records.values())
     counts = [sum(run.what == "start" for run in lines) for lines in runs.values()]
     verdict.figures = {
@@ -58,14 +57,11 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
         "in the ledger": len(records),
         "succeeded": states["succeeded"],
         "failed": states["failed"],
-        "failed because workers crashed": sum(
-            "its worker crashed" in (record.error or "") for record in records.values()
-        ),
+        "failed by crashes": sum("crashed" in (record.error or "") for record in records.values()),
         "handler runs per delivery (2 without a fault)": round(sum(counts) / max(1, len(counts)), 3),
         "runs lost with a worker": sum(
             one.ending is Ending.CRASHED for record in records.values() for one in record.history
         ),
-        "started in the very instant of a pause": excused["instant"],
         "worst time from kill to re-run, s": _worst_rerun_s(records, yard.killed, crashes=1),
         "the same for quarantined deliveries (one at a time), s": _worst_rerun_s(
             records, yard.killed, crashes=2
@@ -75,13 +71,9 @@ def judge(accepted: set[str], records: dict[str, Record], runs_log: Path, yard: 
 
 
 def _faults_of(  # noqa: C901 - one rule after the other
-    record: Record, steps: list[HandlerStep], resumed: dict[int, list[int]], excused: Counter[str]
+    record: Record, steps: list[HandlerStep]
 ) -> list[str]:
-    """Return what is wrong with one finished delivery.
-
-    A process that is stopped after its last look at the lease and before the handler's first line
-    starts it when it goes on, whatever happened meanwhile. No lease can prevent that; it is counted.
-    """
+    """Return what is wrong with one finished delivery."""
     faults = []
     name = record.delivery.id
     ended = {step.handler for step in steps if step.what == "end"}
@@ -99,12 +91,12 @@ def _faults_of(  # noqa: C901 - one rule after the other
         for step in steps:
             if not ended_ms or step.handler != short or step.what != "start" or step.at_ms <= ended_ms:
                 continue
-            if any(0 <= step.at_ms - at_ms <= INSTANT_MS for at_ms in resumed.get(step.pid, ())):
-                excused["instant"] += 1
-            else:
-                faults.append(
-                    f"{name}: {short} ran {step.at_ms - ended_ms} ms after its success was recorded"
-                )
+            faults.append(f"{name}: {short} ran {step.at_ms - ended_ms} ms after its success was recorded")
+    is_meant_to_kill = json.loads(record.delivery.body)["kind"] == "kills"
+    if record.state is State.FAILED and "crashed" in (record.error or "") and not is_meant_to_kill:
+        faults.append(f"{name} failed by crashes and was not meant to: {record.error}")
+    if is_meant_to_kill and record.state is not State.FAILED:
+        faults.append(f"{name} kills its host each time and is {record.state}")
     if record.state is State.SUCCEEDED and len(record.succeeded_handlers()) != 2:
         faults.append(f"{name}: succeeded with {len(record.succeeded_handlers())} of 2 handlers")
     return faults

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +39,7 @@ class Member:
 class Yard:
     """Everything that runs.
 
-    ``killed`` has the time (Unix ms) of each kill -9, by process id; ``resumed`` the times at which a
-    paused process went on.
+    ``killed`` has the time (Unix ms) of each kill -9, by process id.
     """
 
     directory: Path
@@ -49,7 +47,6 @@ class Yard:
     members: list[Member] = field(init=False)
     urls: list[str] = field(init=False)
     killed: dict[int, int] = field(default_factory=dict)
-    resumed: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     wanted: bool = True
 
     def __post_init__(self) -> None:
