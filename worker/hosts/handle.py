@@ -98,6 +98,7 @@ class HostHandle:
         self.running: dict[int, Running] = {}
         self.attempts = 0
         self.reserved = 0
+        self.idle_since = asyncio.get_running_loop().time()
         self.is_ready = False
         self.is_retiring = False
         self.is_gone = False
@@ -255,6 +256,7 @@ class HostHandle:
 
     def _end(self, run: int, ended: Ended) -> None:
         running = self.running.pop(run, None)
+        self.idle_since = self._loop.time()
         if running is not None:
             _resolve(running.done, ended)
 

@@ -24,6 +24,9 @@ ALONE_HOSTS: Final = 4
 """So many attempts that are suspected of ending their host run at once, each in a host of its own."""
 
 LOOK_EVERY_S: Final = 0.25
+IDLE_S: Final = 30.0
+"""A host for what runs alone ends when nothing has run in it for this long."""
+
 UNRESPONSIVE_S: Final = 1.0
 """A host whose loop has not got round for so long is blocked."""
 
@@ -126,7 +129,7 @@ class HostPool:
         """Yield a host of this kind that has room, as long as it takes for there to be one."""
         handle = self._least_loaded(kind)
         while handle is None:
-            self._ensure(kind)
+            self._ensure(kind, waiting=len(self._waiting) + 1)
             await self._change()
             handle = self._least_loaded(kind)
         handle.reserved += 1
@@ -177,12 +180,12 @@ class HostPool:
                 best = handle
         return best
 
-    def _ensure(self, kind: Kind) -> None:
-        """Start as many hosts of this kind as are missing."""
+    def _ensure(self, kind: Kind, *, waiting: int = 0) -> None:
+        """Start the hosts of this kind that are missing; those for what runs alone as they are needed."""
         usable = sum(handle.kind is kind and handle.is_usable for handle in self._hosts)
         missing = {Kind.SHARED: self._count, Kind.PLAIN: 1, Kind.ALONE: ALONE_HOSTS}[kind] - usable
         if kind is Kind.ALONE:
-            missing = min(missing, len(self._waiting) + 1)
+            missing = min(missing, waiting)
         for _ in range(missing - self._starting[kind]):
             self._starting[kind] += 1
             self._spawn(self._bring_up(kind))
@@ -253,7 +256,11 @@ class HostPool:
                 if overdue == handle.running.keys():
                     self._kill(handle, body, overdue)
             return
-        if handle.is_retiring and not handle.reserved:
+        if handle.reserved:
+            return
+        if handle.kind is Kind.ALONE and now - handle.idle_since > IDLE_S:
+            handle.is_retiring = True
+        if handle.is_retiring:
             with contextlib.suppress(HostGone):
                 handle.stop()
 
