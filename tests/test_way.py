@@ -9,8 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gidgetlab.routing import Router
 
+from hookyard.ledger.records import State
 from ingress.app import create_app
+from tests.fakes import a_delivery, until
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = tuple(f"{ROOT / package}/" for package in ("ingress", "hookyard", "worker"))
@@ -19,7 +22,7 @@ WEBHOOK = (
     b"X-Gitlab-Event: Push Hook\r\nX-Gitlab-Token: right\r\nwebhook-id: %b\r\nContent-Length: 2\r\n\r\n{}"
 )
 MOST_MODULES = 14
-BACKGROUND_TASKS = {"maintain"}
+BACKGROUND_TASKS = {"maintain", "prune", "heartbeat"}
 TIMERS = {"_check_timeout"}
 
 
@@ -91,3 +94,27 @@ async def test_an_accepted_webhook_takes_the_way_that_is_drawn(post):
     assert trace.modules == there + back
     assert len(set(there)) == len(there) <= MOST_MODULES
     assert set(back) < set(there)
+
+
+async def test_a_claimed_delivery_takes_the_way_that_is_drawn(start_worker, ledger, listing):
+    router = Router()
+
+    @router.register("Push Hook")
+    async def push(event, gl):
+        """Do nothing."""
+
+    await start_worker(router)
+
+    async def handled(delivery_id):
+        return (await listing.get(delivery_id)).state is State.SUCCEEDED
+
+    await ledger.accept(a_delivery("first"))  # from then on all connections are there
+    await until(lambda: handled("first"))
+    traced = a_delivery("traced")
+    with Trace() as trace:
+        await ledger.accept(traced)
+        await until(lambda: handled("traced"))
+        await until(lambda: "hookyard/redis/batching" in trace.modules)
+    there, _ = drawn("worker")
+    readers = {"hookyard/ledger/reader", "hookyard/ledger/keys"}  # of this test, and of its accept
+    assert set(trace.modules) - readers == set(there)
