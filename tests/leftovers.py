@@ -20,6 +20,8 @@ from pathlib import Path
 MARK = "STARTED_BY_TESTS"
 _PROC = Path("/proc")
 _GONE_WITHIN_S = 10.0
+_DYING_S = 5.0
+"""What dies with the process that started it (a host with its worker) may take this long."""
 
 
 class LeftRunning(Exception):
@@ -54,6 +56,10 @@ class Leftovers:
     def end(self, found: dict[int, str]) -> None:
         """Kill those that are not to last; raise `LeftRunning` if there is one."""
         left = {pid: line for pid, line in found.items() if not {pid, _parent(pid)} & self.lasting}
+        deadline = time.monotonic() + _DYING_S
+        while left and time.monotonic() < deadline:
+            time.sleep(0.02)
+            left = {pid: line for pid, line in _running(set(left)).items() if line == left[pid]}
         for pid in left:
             _kill(pid)
         if left:
