@@ -13,13 +13,24 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KIB: Final = 1024
 _MAX_RSS_BYTES: Final = 1 if sys.platform == "darwin" else _KIB  # the unit of ru_maxrss, getrusage(2)
+
+
+def _shared_page() -> IO[bytes]:
+    """Return a page of memory as a file without a name; a container's disk may be read-only."""
+    file: IO[bytes]
+    if hasattr(os, "memfd_create"):
+        file = os.fdopen(os.memfd_create("hookyard-host"), "r+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.truncate(mmap.PAGESIZE)
+    return file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +64,7 @@ class HostProcess:
         self._loop = asyncio.get_running_loop()
         self._ended = ended
         self.socket, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as shared:
-            shared.truncate(mmap.PAGESIZE)
+        with theirs, _shared_page() as shared:
             self.cell = memoryview(mmap.mmap(shared.fileno(), mmap.PAGESIZE)).cast("q")
             command = [sys.executable, "-m", "hookyard.host", "--supervisor", str(os.getpid())]
             command += ["--link", str(theirs.fileno()), "--cell", str(shared.fileno())]
