@@ -7,6 +7,7 @@ the retry decision, and error answers on which gidgetlab falls over become its o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http
 import json
@@ -78,7 +79,11 @@ def open_client(settings: Settings) -> httpx.AsyncClient:
 
 
 class DeliveryGitLabAPI(GitLabAPI):
-    """gidgetlab's client for the handlers of one delivery."""
+    """gidgetlab's client for the handlers of one delivery, made in the event loop of *client*.
+
+    A plain function may use it as well, by ``asyncio.run(gl.post(…))``: the call is then made in the loop
+    that the connections belong to.
+    """
 
     def __init__(
         self,
@@ -100,6 +105,7 @@ class DeliveryGitLabAPI(GitLabAPI):
         self._wait_s = settings.gitlab_wait_s
         self._clock = clock
         self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -108,6 +114,9 @@ class DeliveryGitLabAPI(GitLabAPI):
 
         :raises TooManyRequests: for a 429 whose wait is longer than ``HOOKYARD_GITLAB_WAIT_S`` in all.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            calling = asyncio.run_coroutine_threadsafe(self._request(method, url, headers, body), self._loop)
+            return await asyncio.wrap_future(calling)
         sent = dict(headers)
         if self._event_uuid and url.startswith((self.api_url, self.graphql_endpoint)):
             sent["x-gitlab-event-uuid"] = self._event_uuid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from hookyard.telemetry import logs
 from hookyard.telemetry.metrics import Registry
 
 NOW_S = 1_700_000_000.0
+JSON = b"application/json"
 
 
 class GitLab:
@@ -263,3 +265,28 @@ async def test_each_call_is_logged_and_counted_with_its_answer(gitlab, make_sett
         "hookyard_worker_gitlab_rate_limit_remaining 598.0",
     ):
         assert line in text.splitlines()
+
+
+async def test_calls_of_another_loop_are_made_in_the_loop_of_the_connections(make_settings, free_server):
+    loops = set()
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", JSON)]})
+        await send({"type": "http.response.body", "body": b'{"ok": true}'})
+
+    class Heard:
+        def called(self, method, status, seconds, headers):
+            loops.add(asyncio.get_running_loop())
+
+    url = await free_server(app, lifespan="off")
+    async with httpx.AsyncClient() as client:
+        settings = make_settings(GL_URL=url)
+        gl = DeliveryGitLabAPI(client, settings, event_uuid=None, clock=lambda: NOW_S, metrics=Heard())
+
+        def plain():
+            return [asyncio.run(gl.getitem("/projects/1")) for _ in range(3)]
+
+        asked = [asyncio.to_thread(plain) for _ in range(4)] + [gl.getitem("/projects/1") for _ in range(4)]
+        answers = await asyncio.gather(*asked)
+    assert answers == [[{"ok": True}] * 3] * 4 + [{"ok": True}] * 4
+    assert loops == {asyncio.get_running_loop()}
