@@ -26,6 +26,7 @@ class Deadlines:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._due: dict[object, tuple[float, Callable[[], None]]] = {}  # on our clock
+        self._blocked_s: dict[object, float] = {}  # since the last tick, by whom
         self._lost_s = 0.0  # for how long the loop was blocked, all in all
         self._ticking = False
         self._expected = 0.0
@@ -40,10 +41,8 @@ class Deadlines:
             self._loop.call_later(seconds, self._expire)
 
     def charge(self, key: object, seconds: float) -> None:
-        """Count *seconds* for which *key* itself blocked the loop: a tick takes them off for all."""
-        if key in self._due:
-            due, expire = self._due[key]
-            self._due[key] = (due - seconds, expire)
+        """Count *seconds* for which *key* itself blocked the loop, should the tick take them off for all."""
+        self._blocked_s[key] = self._blocked_s.get(key, 0.0) + seconds
 
     def clear(self, key: object) -> None:
         """Forget *key*."""
@@ -60,6 +59,11 @@ class Deadlines:
         late_s = self._loop.time() - self._expected
         if late_s > BLOCKED_S:
             self._lost_s += late_s
+            for key, blocked_s in self._blocked_s.items():
+                if key in self._due:
+                    due, expire = self._due[key]
+                    self._due[key] = (due - min(blocked_s, late_s), expire)
+        self._blocked_s.clear()
         self._expire()
         if self._due:
             self._wait(TICK_S)

@@ -1,12 +1,12 @@
 """Describe what a handler raised: its text, its traceback, and the HTTP status in it. Pure.
 
-Nothing here trusts the exception: ``str()`` of it may raise.
+Nothing here trusts the exception: ``str()`` of it may raise, and so may any of its attributes.
 """
 
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,13 @@ _HTTP_LIBRARIES: Final = frozenset(
 
 
 def describe(error: BaseException) -> str:
-    """Return the class and the text of *error*."""
+    """Return the class and the text of *error*; of a group, also those of the exceptions in it."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{_describe(error)}: {', '.join(map(_describe, leaves(error)))}"
+    return _describe(error)
+
+
+def _describe(error: BaseException) -> str:
     name = type(error).__name__
     try:
         words = str(error)
@@ -42,6 +48,8 @@ def trace(error: BaseException, *, skip: str) -> str:
             "".join(traceback.format_tb(frames))
             + f"{type(error).__name__} ({type(exc).__name__} in __str__)\n"
         )
+    # half a surrogate pair, which a payload may hold, could be neither sent nor stored
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= TRACEBACK_LIMIT else "…\n" + text[-TRACEBACK_LIMIT:]
 
 
@@ -54,6 +62,14 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def attribute(owner: object, name: str) -> Any:
+    """Return an attribute of an exception, ``None`` where it has none or reading it raises."""
+    try:
+        return getattr(owner, name, None)
+    except BaseException:  # noqa: BLE001 - a property, or a __getattr__ without end
+        return None
+
+
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that *error* carries, where it comes from a library that makes HTTP requests.
 
@@ -63,7 +79,7 @@ def status_of(error: BaseException) -> int | None:
     modules = {base.__module__.partition(".")[0] for base in type(error).__mro__}
     if not modules & _HTTP_LIBRARIES:
         return None
-    response = getattr(error, "response", None)
+    response = attribute(error, "response")
     for owner, name in (
         (error, "status_code"),
         (response, "status_code"),
@@ -71,7 +87,7 @@ def status_of(error: BaseException) -> int | None:
         (error, "status"),
         (error, "code"),
     ):
-        found = getattr(owner, name, None)
+        found = attribute(owner, name)
         if isinstance(found, int) and not isinstance(found, bool):
             return int(found)
     return None

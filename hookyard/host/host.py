@@ -20,6 +20,7 @@ from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
 from hookyard.gitlab.events import read_event
 from hookyard.host.clock import boot_s
 from hookyard.host.deadlines import Deadlines
+from hookyard.host.failures import describe
 from hookyard.host.invoke import Cell, Job
 from hookyard.host.messages import (
     VERSION,
@@ -39,6 +40,7 @@ from hookyard.host.messages import (
 )
 from hookyard.host.registry import Registry
 from hookyard.host.retry import Limits
+from hookyard.ledger.records import one_line
 from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ class Host:
             places = self.registry.find(event)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
             log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
-            error = f"the event could not be rebuilt: {type(exc).__name__}: {exc}"
+            error = one_line(f"the event could not be rebuilt: {describe(exc)}")
             self._link.send(Opened(run=order.run, error=error))
             return
         self._runs[order.run] = _Opened(order=order, event=event, places=places)

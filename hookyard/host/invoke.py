@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import inspect
 import logging
+import threading
 import time
 import types
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -70,12 +72,15 @@ class Job:
         self.limits = limits
         self.task: asyncio.Task[None] | None = None
         self.unawaited: list[str] = []
+        self._has_begun = False
         self._is_cancelled = False
         self._is_expired = False
 
     def cancel(self) -> None:
         """Cancel it by order of the supervisor; a thread goes on."""
-        if not self.is_plain and self.task is not None:
+        if not self._has_begun:
+            self._is_cancelled = True  # a task cancelled before its first step would say nothing
+        elif not self.is_plain and self.task is not None:
             self._is_cancelled = True
             self.task.cancel()
 
@@ -104,6 +109,9 @@ class Job:
             deadlines.charge(self, seconds)
             blocked(self.current.handler, seconds)
 
+        self._has_begun = True
+        if self._is_cancelled:
+            return Ended(run=self.run, outcome=Outcome.INTERRUPTED, took_ms=0)
         began = time.perf_counter()
         error: BaseException | None
         with as_current(self.current):
@@ -121,6 +129,9 @@ class Job:
                 if not self.is_plain:
                     returned = self.call(event, gl)
                 if inspect.isawaitable(returned):
+                    if self.is_plain:  # say, a lambda around a coroutine function
+                        left_s = self.timeout_s - (time.perf_counter() - began)
+                        deadlines.set(self, max(0.0, left_s), self._expire)
                     coroutine = returned if inspect.iscoroutine(returned) else _coroutine(returned)
                     await _stepping(coroutine, self.run, cell, on_block)
                 elif error is None and _is_generator(returned):
@@ -177,10 +188,23 @@ class Job:
 _job: contextvars.ContextVar[Job | None] = contextvars.ContextVar("hookyard_job", default=None)
 
 
+_collecting: Final = threading.local()
+
+
+def _note_collection(phase: str, _info: dict[str, int]) -> None:
+    _collecting.is_on = phase == "start"
+
+
+gc.callbacks.append(_note_collection)
+
+
 def note_unawaited(what: str) -> bool:
-    """Charge the handler that runs here with a coroutine it never awaited; ``False`` outside of one."""
+    """Charge the handler that runs here with a coroutine it never awaited; ``False`` outside of one.
+
+    What the cycle collector finds may be any handler's, and is nobody's fault that can be named.
+    """
     job = _job.get()
-    if job is None:
+    if job is None or getattr(_collecting, "is_on", False):
         return False
     job.unawaited.append(what)
     return True

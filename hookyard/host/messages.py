@@ -8,7 +8,7 @@ replaced by a newer one on disk while its supervisor lives on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -166,8 +166,23 @@ read_reports: Final = msgspec.msgpack.Decoder(list[Report]).decode
 
 def frame(messages: Iterable[Order | Report]) -> bytes:
     """Return *messages* as one frame."""
-    packed = _encode(list(messages))
+    wanted = list(messages)
+    try:
+        packed = _encode(wanted)
+    except UnicodeEncodeError:  # half a surrogate pair in one of them must not lose the others
+        packed = _encode(_escaped(wanted))
     return len(packed).to_bytes(_LENGTH_BYTES, "little") + packed
+
+
+def _escaped(value: Any) -> Any:
+    """Return *value* with what UTF-8 cannot hold written as its escape."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Struct):
+        return type(value)(*(_escaped(getattr(value, name)) for name in value.__struct_fields__))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_escaped, value))
+    return value
 
 
 class FrameReader:

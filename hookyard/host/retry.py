@@ -17,12 +17,15 @@ from typing import Final
 from gidgetlab.exceptions import RateLimitExceeded
 
 from hookyard import GiveUp, RetryAfter
-from hookyard.host.failures import leaves, status_of
+from hookyard.host.failures import attribute, leaves, status_of
 
 BACKOFF_FACTOR: Final = 3
 
 LONGEST_NAMED_S: Final = 86_400.0
 """A nonsensical Retry-After of a server must not park a delivery for years; a handler's own is kept to."""
+
+LONGEST_ASKED_S: Final = 36_500 * 86_400.0
+"""A century, as the longest retention: a time beyond it could not be stored."""
 
 PASSING_4XX: Final = frozenset({408, 409, 421, 423, 425, 429})
 """Timeouts, conflicts, locks and rate limits pass; the other 4xx are answered the same each time."""
@@ -89,8 +92,8 @@ def backoff_s(attempt: int, *, first_s: float, max_s: float) -> float:
 def _named_delay_s(error: BaseException, now_s: float) -> float | None:
     """Return the wait that the handler or GitLab asked for, in seconds."""
     if isinstance(error, RetryAfter):
-        return error.seconds
-    named = getattr(error, "retry_after_s", None)  # hookyard.gitlab.client puts GitLab's Retry-After here
+        return min(error.seconds, LONGEST_ASKED_S)
+    named = attribute(error, "retry_after_s")  # hookyard.gitlab.client puts GitLab's Retry-After here
     if isinstance(named, (int, float)):
         return min(max(0.0, float(named)), LONGEST_NAMED_S)
     if isinstance(error, RateLimitExceeded):
