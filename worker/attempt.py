@@ -65,7 +65,7 @@ class InHosts:
 
     async def open(self) -> tuple[list[Wanted], str | None]:
         """Have a host rebuild the event; return the handlers it has, or why it cannot be rebuilt."""
-        kind = Kind.SHARED
+        kind, crashes = Kind.SHARED, 0
         while True:
             try:
                 async with self._context.pool.host_for(kind) as host:
@@ -74,7 +74,10 @@ class InHosts:
             except HostGone as gone:
                 if gone.outcome is Outcome.CRASHED:
                     self._log.error("host crashed while it rebuilt the event", how=str(gone))
-                    return [], f"the event could not be rebuilt: its host crashed ({gone})"
+                    crashes += 1  # at first it may have been something else that ended the host
+                    if crashes >= self._context.settings.max_crashes:
+                        text = f"its host crashed {crashes} times ({gone})"
+                        return [], f"the event could not be rebuilt: {text}"
                 kind = Kind.ALONE if gone.alone else kind
 
     async def attempt(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -38,7 +39,7 @@ def run(*, link: int, cell: int) -> None:
     """
     settings = load_or_exit()
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
-    _charge_missing_awaits()
+    _leave_signals_to_the_supervisor()
     sys.setrecursionlimit(_RECURSION_LIMIT)
     shared = memoryview(mmap.mmap(cell, mmap.PAGESIZE)).cast("q")
     sock = socket.socket(fileno=link)
@@ -46,6 +47,7 @@ def run(*, link: int, cell: int) -> None:
         bot: Router | HandlersError = load_router(settings.handlers)
     except HandlersError as exc:
         bot = exc
+    _charge_missing_awaits()  # after the bot, which may have called logging.captureWarnings
     freeze_startup_objects()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(bot, settings, sock, shared))
@@ -70,6 +72,15 @@ async def _serve(
     await host.stopped.wait()
     await host.close()
     link.close()
+
+
+def _leave_signals_to_the_supervisor() -> None:
+    """Survive what a service manager sends to all processes of a service: the supervisor drains its hosts.
+
+    A function does nothing, where ``SIG_IGN`` would be inherited by what handlers start.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: None)
 
 
 def _charge_missing_awaits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -141,7 +142,12 @@ class HostHandle:
         """
         answer = self._opening[order.run] = self._loop.create_future()
         self._send(order)
-        opened = await answer
+        try:
+            opened = await answer
+        except asyncio.CancelledError:
+            with contextlib.suppress(HostGone):
+                self._send(Close(run=order.run))
+            raise
         infos = tuple(self.infos[place] for place in opened.handlers)
         if opened.error is None:
             self._opened[order.run] = tuple(info.name for info in infos)

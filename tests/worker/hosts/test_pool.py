@@ -1,0 +1,166 @@
+"""The hosts of a worker, here in this process: which one an attempt is given to, and when one is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from gidgetlab.routing import Router
+
+from hookyard.host.messages import Open
+from hookyard.ledger.records import Outcome
+from tests.fakes import until
+from worker.hosts.handle import HostGone, Kind
+from worker.hosts.pool import ALONE_HOSTS, HostPool
+from worker.hosts.start import LocalHosts
+
+
+class Unheard:
+    """Nobody who listens."""
+
+    def called(self, called):
+        """Ignore it."""
+
+    def blocked(self, blocked):
+        """Ignore it."""
+
+
+async def quick(event, gl):
+    """Succeed."""
+
+
+async def waits(event, gl):
+    await asyncio.Event().wait()
+
+
+def plain(event, gl):
+    """Succeed."""
+
+
+@pytest.fixture
+async def start(make_settings):
+    """Gives a coroutine function that opens a pool of hosts for handlers."""
+    opened = []
+
+    async def start_pool(*calls, slots=10, **given):
+        router = Router()
+        for call in calls:
+            router.add(call, "Push Hook")
+        hosts = LocalHosts(make_settings(HOOKYARD_SLOTS=slots), Unheard(), router)
+        pool = hosts.pool = HostPool(hosts.start, **{"count": 1, **given})
+        opened.append(pool)
+        await pool.open()
+        return pool
+
+    yield start_pool
+    for pool in opened:
+        await pool.close()
+
+
+async def run(handle, number, call=quick):
+    """Have a host run a handler for run *number*."""
+    order = Open(
+        run=number,
+        delivery_id="d",
+        event="Push Hook",
+        content_type="application/json",
+        body=b"{}",
+        received_ms=0,
+        event_uuid=None,
+    )
+    _, error = await handle.open(order)
+    assert error is None
+    name = f"{call.__module__}:{call.__qualname__}"
+    limits = {"attempt": 1, "start_by": 2.0**40, "timeout_s": 60.0, "kill_after_s": 5.0}
+    return await handle.invoke(number, name, 0, **limits)
+
+
+def of_kind(pool, kind):
+    return [handle for handle, _ in pool.hosts if handle.kind is kind]
+
+
+async def test_a_host_for_plain_functions_is_started_only_for_a_bot_that_has_some(start):
+    without = await start(quick)
+    both = await start(quick, plain)
+    await until(lambda: of_kind(both, Kind.PLAIN))
+    assert of_kind(without, Kind.PLAIN) == []
+    async with both.host_for(Kind.PLAIN) as handle, both.host_for(Kind.SHARED) as other:
+        assert (handle.kind, other.kind) == (Kind.PLAIN, Kind.SHARED)
+        assert (await run(handle, 1, plain)).outcome == Outcome.SUCCEEDED
+
+
+async def test_attempts_go_to_the_host_with_most_room(start):
+    pool = await start(quick, count=3, slots=2)
+    async with contextlib.AsyncExitStack() as stack:
+        await until(lambda: sum(handle.is_ready for handle in of_kind(pool, Kind.SHARED)) == 3)
+        given = [await stack.enter_async_context(pool.host_for(Kind.SHARED)) for _ in range(6)]
+        assert len(set(given[:3])) == len(set(given[3:])) == 3
+        waiting = asyncio.ensure_future(stack.enter_async_context(pool.host_for(Kind.SHARED)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        given[4].reserved -= 1  # its attempt has ended
+        pool.changed()
+        assert await waiting is given[4]
+        given[4].reserved += 1
+    assert len(pool.hosts) == 3
+
+
+async def test_suspects_have_a_host_each_and_wait_for_one_beyond_a_limit(start):
+    pool = await start(quick)
+    async with contextlib.AsyncExitStack() as stack:
+        given = [await stack.enter_async_context(pool.host_for(Kind.ALONE)) for _ in range(ALONE_HOSTS)]
+        assert len(set(given)) == ALONE_HOSTS
+        assert {handle.kind for handle in given} == {Kind.ALONE}
+        another = asyncio.ensure_future(stack.enter_async_context(pool.host_for(Kind.ALONE)))
+        await asyncio.sleep(0)
+        assert not another.done()
+        pool.ended(given[0], "SIGKILL")
+        assert await another not in given
+
+
+async def test_a_host_is_replaced_after_so_many_attempts_and_ends_when_it_is_idle(start):
+    reasons = []
+    pool = await start(quick, waits, max_attempts=3, replaced=reasons.append)
+    async with pool.host_for(Kind.SHARED) as old:
+        staying = asyncio.ensure_future(run(old, 1, waits))
+        for number in (2, 3):
+            assert (await run(old, number)).outcome == Outcome.SUCCEEDED
+        await until(lambda: old.is_retiring)
+        async with pool.host_for(Kind.SHARED) as new:
+            assert new is not old
+            assert (await run(new, 4)).outcome == Outcome.SUCCEEDED
+        assert not old.is_gone
+        old.cancel(1)
+        assert (await staying).outcome == Outcome.INTERRUPTED
+    await until(lambda: old.is_gone)
+    assert of_kind(pool, Kind.SHARED) == [new]
+    assert reasons == ["attempts"]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_crash_is_held_against_an_attempt_only_where_it_was_alone(start, others):
+    pool = await start(waits)
+    async with pool.host_for(Kind.SHARED) as handle:
+        running = [asyncio.ensure_future(run(handle, number, waits)) for number in range(1, 2 + others)]
+        await until(lambda: len(handle.running) == len(running))
+        pool.ended(handle, "SIGSEGV")
+        for each in running:
+            with pytest.raises(HostGone, match="SIGSEGV") as caught:
+                await each
+            assert caught.value.outcome == (Outcome.INTERRUPTED if others else Outcome.CRASHED)
+            assert caught.value.alone
+    async with pool.host_for(Kind.SHARED) as new:
+        assert new is not handle
+
+
+async def test_a_run_that_is_cancelled_while_its_event_is_rebuilt_is_forgotten_by_the_host(start):
+    pool = await start(quick)
+    ((handle, body),) = pool.hosts
+    opening = asyncio.ensure_future(run(handle, 1))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert (await run(handle, 2)).outcome == Outcome.SUCCEEDED
+    assert list(body._host._runs) == [2]
