@@ -53,11 +53,11 @@ class LeakCheck:
         """Remember what the fixtures of the whole session start."""
         if fixturedef.scope != "session":
             return (yield)
-        before = self.leftovers.children().keys()
+        before = self.leftovers.children()
         try:
             return (yield)
         finally:
-            self.leftovers.lasting.update(self.leftovers.children().keys() - before)
+            self.leftovers.lasting.update(self.leftovers.children() - before)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(

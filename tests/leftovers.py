@@ -40,26 +40,26 @@ class Leftovers:
         self.directory = directory
         self.lasting: set[int] = set()  # started by fixtures of the whole session, and the reaper
 
-    def all(self) -> dict[int, str]:
-        """Return the command lines of all that run, by process id."""
+    def all(self) -> set[int]:
+        """Return the process ids of all that there are."""
         pids = {int(entry.name) for entry in _PROC.glob("[0-9]*")}
-        return _running({pid for pid in pids if self._is_ours(pid)})
+        return {pid for pid in pids if self._is_ours(pid)}
 
-    def children(self) -> dict[int, str]:
-        """Return the command lines of those that this process started itself, by process id."""
+    def children(self) -> set[int]:
+        """Return the process ids of those that this process started itself."""
         pids: set[int] = set()
         for listed in (_PROC / "self" / "task").glob("*/children"):
             with contextlib.suppress(OSError):
                 pids.update(int(pid) for pid in listed.read_text().split())
-        return _running(pids)
+        return pids
 
-    def end(self, found: dict[int, str]) -> None:
-        """Kill those that are not to last; raise `LeftRunning` if there is one."""
-        left = {pid: line for pid, line in found.items() if not {pid, _parent(pid)} & self.lasting}
+    def end(self, pids: set[int]) -> None:
+        """Kill those that are not to last; raise `LeftRunning` if there is one that runs."""
+        left = commands({pid for pid in pids if not {pid, _parent(pid)} & self.lasting})
         deadline = time.monotonic() + _DYING_S
         while left and time.monotonic() < deadline:
             time.sleep(0.02)
-            left = {pid: line for pid, line in _running(set(left)).items() if line == left[pid]}
+            left = {pid: line for pid, line in commands(set(left)).items() if line == left[pid]}
         for pid in left:
             _kill(pid)
         if left:
@@ -68,7 +68,7 @@ class Leftovers:
     def end_all(self) -> None:
         """Kill all that run, and what those started meanwhile, until none is left."""
         deadline = time.monotonic() + _GONE_WITHIN_S
-        while (left := self.all()) and time.monotonic() < deadline:
+        while (left := commands(self.all())) and time.monotonic() < deadline:
             for pid in left:
                 _kill(pid)
             time.sleep(0.02)
@@ -84,8 +84,8 @@ class Leftovers:
         return f"{MARK}={self.mark}\0".encode() in environment or works_in.is_relative_to(self.directory)
 
 
-def _running(pids: set[int]) -> dict[int, str]:
-    """Their command lines; what has ended, and waits for its parent to notice, has none."""
+def commands(pids: set[int]) -> dict[int, str]:
+    """Return the command lines of those that run; one that has ended, and is not reaped yet, has none."""
     lines = {}
     for pid in sorted(pids):
         with contextlib.suppress(OSError):

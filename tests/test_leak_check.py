@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import until
-from tests.leftovers import Leftovers
+from tests.leftovers import Leftovers, commands
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="leftovers are looked for in /proc")
@@ -57,7 +57,8 @@ class InnerRun:
 
     def left(self) -> set[str]:
         """Return the programs that still run of all that it started."""
-        return {Path(line.partition(" ")[0]).name for line in Leftovers("", self.directory).all().values()}
+        lines = commands(Leftovers("", self.directory).all()).values()
+        return {Path(line.partition(" ")[0]).name for line in lines}
 
 
 @pytest.fixture
