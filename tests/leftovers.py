@@ -19,6 +19,7 @@ from pathlib import Path
 
 MARK = "STARTED_BY_TESTS"
 _PROC = Path("/proc")
+_PARENT, _BEGAN = 1, 19  # fields of /proc/<pid>/stat, after the name
 _GONE_WITHIN_S = 10.0
 _DYING_S = 5.0
 """What dies with the process that started it (a host with its worker) may take this long."""
@@ -55,11 +56,13 @@ class Leftovers:
 
     def end(self, pids: set[int]) -> None:
         """Kill those that are not to last; raise `LeftRunning` if there is one that runs."""
-        left = commands({pid for pid in pids if not {pid, _parent(pid)} & self.lasting})
+        left = commands({pid for pid in pids if not {pid, _stat(pid, _PARENT)} & self.lasting})
+        began = {pid: _stat(pid, _BEGAN) for pid in left}  # a command line changes with each exec
         deadline = time.monotonic() + _DYING_S
         while left and time.monotonic() < deadline:
             time.sleep(0.02)
-            left = {pid: line for pid, line in commands(set(left)).items() if line == left[pid]}
+            running = commands(set(left))
+            left = {pid: line for pid, line in running.items() if _stat(pid, _BEGAN) == began[pid]}
         for pid in left:
             _kill(pid)
         if left:
@@ -93,9 +96,11 @@ def commands(pids: set[int]) -> dict[int, str]:
     return {pid: line for pid, line in lines.items() if line}
 
 
-def _parent(pid: int) -> int:
+def _stat(pid: int, field: int) -> int:
+    """Return a field of /proc/<pid>/stat, 0 when it has ended."""
     try:
-        return int((_PROC / str(pid) / "stat").read_text(encoding="latin-1").rpartition(")")[2].split()[1])
+        text = (_PROC / str(pid) / "stat").read_text(encoding="latin-1")
+        return int(text.rpartition(")")[2].split()[field])
     except (OSError, IndexError):
         return 0
 
