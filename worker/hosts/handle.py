@@ -102,6 +102,7 @@ class HostHandle:
         self.idle_since = asyncio.get_running_loop().time()
         self.is_ready = False
         self.is_retiring = False
+        self.has_successor = False
         self.is_gone = False
         self.infos: tuple[HandlerInfo, ...] = ()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -229,6 +229,17 @@ class HostPool:
             self._replaced(reason)
             self._ensure(handle.kind)
 
+    def _succeed(self, handle: HostHandle, reason: str) -> None:
+        """Give a host nothing new from when its successor is ready."""
+        handle.has_successor = True
+        self._starting[handle.kind] += 1
+        self._spawn(self._hand_over(handle, reason))
+
+    async def _hand_over(self, handle: HostHandle, reason: str) -> None:
+        await self._bring_up(handle.kind)
+        handle.is_retiring = True
+        self._replaced(reason)
+
     # --- hung hosts -----------------------------------------------------------------------------
 
     async def _watch(self) -> None:
@@ -241,7 +252,7 @@ class HostPool:
 
     def _look_at(self, handle: HostHandle, body: Body) -> None:
         now = asyncio.get_running_loop().time()
-        if not handle.is_retiring:
+        if not handle.is_retiring and not handle.has_successor:
             self._look_at_limits(handle, body)
         if handle.running:
             if handle.pinged_at is None:
@@ -266,7 +277,7 @@ class HostPool:
 
     def _look_at_limits(self, handle: HostHandle, body: Body) -> None:
         if self._max_attempts and handle.attempts >= self._max_attempts:
-            self._retire(handle, "attempts")
+            self._succeed(handle, "attempts")
         if not self._max_memory_bytes or self._looks % _MEMORY_EVERY:
             return
         memory = body.memory_bytes()
@@ -274,7 +285,7 @@ class HostPool:
             log.warning(
                 "host exceeds its memory; replaced", memory_bytes=memory, limit=self._max_memory_bytes
             )
-            self._retire(handle, "memory")
+            self._succeed(handle, "memory")
 
     def _look_at_blocked(self, handle: HostHandle, body: Body, now: float) -> None:
         """Kill a host whose loop does not get round, once the attempt that holds it is overdue.
