@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from worker.hosts.handle import HostHandle
     from worker.run_context import RunContext
 
+log = logs.get_logger("worker")
+
 KILL_AFTER_S: Final = 5.0
 """A coroutine that was cancelled at its time-out may take this long to end; then its host is killed."""
 
@@ -57,7 +59,6 @@ class InHosts:
     def __init__(self, context: RunContext, order: Open) -> None:
         self._context = context
         self._order = order
-        self._log = logs.get_logger("worker", delivery_id=order.delivery_id)  # bound when first used
 
     def close(self) -> None:
         """Have the hosts forget it."""
@@ -65,15 +66,22 @@ class InHosts:
 
     async def open(self) -> tuple[list[Wanted], str | None]:
         """Have a host rebuild the event; return the handlers it has, or why it cannot be rebuilt."""
-        kind, crashes = Kind.SHARED, 0
+        pool, kind, crashes = self._context.pool, Kind.SHARED, 0
         while True:
             try:
-                async with self._context.pool.host_for(kind) as host:
+                host = pool.try_acquire(kind) or await pool.acquire(kind)
+                try:
                     found, error = await host.open(self._order)
-                    return list(_named(found)), error
+                finally:
+                    pool.release(host)
+                return list(_named(found)), error
             except HostGone as gone:
                 if gone.outcome is Outcome.CRASHED:
-                    self._log.error("host crashed while it rebuilt the event", how=str(gone))
+                    log.error(
+                        "host crashed while it rebuilt the event",
+                        delivery_id=self._order.delivery_id,
+                        how=str(gone),
+                    )
                     crashes += 1  # at first it may have been something else that ended the host
                     if crashes >= self._context.settings.max_crashes:
                         text = f"its host crashed {crashes} times ({gone})"
@@ -126,26 +134,29 @@ class InHosts:
             return attempt
 
     async def _invoke(self, wanted: Wanted, kind: Kind, number: int, start_by: float) -> Ended:
-        async with self._context.pool.host_for(kind) as host:
+        pool = self._context.pool
+        host = pool.try_acquire(kind) or await pool.acquire(kind)
+        try:
             if not host.has_opened(self._order.run):
                 _, error = await host.open(self._order)
                 if error is not None:
                     return Ended(run=self._order.run, outcome=Outcome.FAILED, took_ms=0, error=error)
-            try:
-                return await host.invoke(
-                    self._order.run,
-                    wanted.info.name,
-                    wanted.occurrence,
-                    attempt=number,
-                    start_by=start_by,
-                    timeout_s=wanted.info.timeout_s or self._context.settings.handler_timeout_s,
-                    kill_after_s=KILL_PLAIN_AFTER_S if wanted.info.is_plain else KILL_AFTER_S,
-                )
-            except asyncio.CancelledError:
-                ended = await _stopped(host, self._order.run)
-                if ended is None or ended.outcome == Outcome.INTERRUPTED:
-                    raise
-                return ended  # it had ended by then; the cancellation comes again where it can be heeded
+            return await host.invoke(
+                self._order.run,
+                wanted.info.name,
+                wanted.occurrence,
+                attempt=number,
+                start_by=start_by,
+                timeout_s=wanted.info.timeout_s or self._context.settings.handler_timeout_s,
+                kill_after_s=KILL_PLAIN_AFTER_S if wanted.info.is_plain else KILL_AFTER_S,
+            )
+        except asyncio.CancelledError:
+            ended = await _stopped(host, self._order.run)
+            if ended is None or ended.outcome == Outcome.INTERRUPTED:
+                raise
+            return ended  # it had ended by then; the cancellation comes again where it can be heeded
+        finally:
+            pool.release(host)
 
     def _blame(self, wanted: Wanted, gone: HostGone, number: int, *, crashes: int, took_ms: int) -> Ended:
         """Return the outcome of an attempt that ended its host, or had to be ended with it."""
@@ -163,8 +174,9 @@ class InHosts:
         else:
             timeout_s = info.timeout_s or settings.handler_timeout_s
             text = f"it ran longer than {timeout_s:g} s and did not end; its host was killed"
-        self._log.error(
+        log.error(
             "handler crashed" if gone.outcome is Outcome.CRASHED else "handler timed out and was killed",
+            delivery_id=self._order.delivery_id,
             handler=wanted.name,
             attempt=number,
             how=str(gone),

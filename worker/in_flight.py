@@ -87,7 +87,9 @@ class InFlight:
                 self.settling -= 1
         except LeaseLost:
             self._metrics.leases_lost.inc()
-            run.log.warning("lease lost: another worker has the delivery, or it was discarded")
+            log.warning(
+                "lease lost: another worker has the delivery, or it was discarded", delivery_id=delivery_id
+            )
             return None
         finally:
             if self.runs.get(delivery_id) is run:

@@ -18,6 +18,8 @@ from worker.attempt import InHosts, Wanted, handler_is_gone
 if TYPE_CHECKING:
     from worker.run_context import RunContext
 
+log = logs.get_logger("worker")
+
 _CLOCK_ERROR_MS: Final = 250
 _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -34,7 +36,6 @@ class ActiveRun:
 
     def __init__(self, context: RunContext, record: Record, number: int) -> None:
         self.record = record
-        self.log = logs.get_logger("worker", delivery_id=record.delivery.id)  # bound when first used
         self._context = context
         self._started_ms = context.redis_now_ms()
         self._before = record.standings()
@@ -152,7 +153,12 @@ class ActiveRun:
             standing = self._standing(name)
             if name in names or standing is None or standing.final:
                 continue
-            self.log.error("handler is gone", handler=name, attempt=before.attempt)
+            log.error(
+                "handler is gone",
+                delivery_id=self.record.delivery.id,
+                handler=name,
+                attempt=before.attempt,
+            )
             self._attempts.append(
                 Attempt(
                     handler=name,

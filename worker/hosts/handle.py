@@ -190,7 +190,11 @@ class HostHandle:
         self.attempts += 1
         self._send(Invoke(run=run, place=places[occurrence], attempt=attempt, start_by=start_by))
         try:
-            return await asyncio.shield(done)
+            return await done
+        except asyncio.CancelledError:
+            if run in self.running:  # it goes on; whoever cancels it waits for its end
+                self.running[run].done = self._loop.create_future()
+            raise
         finally:
             if done.done():
                 self._changed()

@@ -14,7 +14,7 @@ from hookyard.telemetry import logs
 from worker.hosts.handle import BotUnusable, HostGone, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from worker.hosts.handle import HostHandle
 
@@ -124,21 +124,25 @@ class HostPool:
             body.kill()
             handle.gone("stopped", ordered=True)
 
-    @contextlib.asynccontextmanager
-    async def host_for(self, kind: Kind) -> AsyncIterator[HostHandle]:
-        """Yield a host of this kind that has room, as long as it takes for there to be one."""
+    def try_acquire(self, kind: Kind) -> HostHandle | None:
+        """Return a host of this kind that has room, with room in it reserved, if there is one."""
         handle = self._least_loaded(kind)
-        while handle is None:
+        if handle is not None:
+            handle.reserved += 1
+        return handle
+
+    async def acquire(self, kind: Kind) -> HostHandle:
+        """Return such a host, as long as it takes for there to be one; :meth:`release` it."""
+        while (handle := self.try_acquire(kind)) is None:
             self._ensure(kind, waiting=len(self._waiting) + 1)
             await self._change()
-            handle = self._least_loaded(kind)
-        handle.reserved += 1
-        try:
-            yield handle
-        finally:
-            handle.reserved -= 1
-            if self._waiting:
-                self.changed()
+        return handle
+
+    def release(self, handle: HostHandle) -> None:
+        """Give the room in a host back."""
+        handle.reserved -= 1
+        if self._waiting:
+            self.changed()
 
     def close_run(self, run: int) -> None:
         """Have every host that was given this run forget it."""

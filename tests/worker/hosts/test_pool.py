@@ -16,6 +16,16 @@ from worker.hosts.pool import ALONE_HOSTS, HostPool
 from worker.hosts.start import LocalHosts
 
 
+@contextlib.asynccontextmanager
+async def host_of(pool, kind):
+    """A host of this kind, with room in it reserved inside the block."""
+    handle = await pool.acquire(kind)
+    try:
+        yield handle
+    finally:
+        pool.release(handle)
+
+
 class Unheard:
     """Nobody who listens."""
 
@@ -85,7 +95,7 @@ async def test_a_host_for_plain_functions_is_started_only_for_a_bot_that_has_som
     both = await start(quick, plain)
     await until(lambda: of_kind(both, Kind.PLAIN))
     assert of_kind(without, Kind.PLAIN) == []
-    async with both.host_for(Kind.PLAIN) as handle, both.host_for(Kind.SHARED) as other:
+    async with host_of(both, Kind.PLAIN) as handle, host_of(both, Kind.SHARED) as other:
         assert (handle.kind, other.kind) == (Kind.PLAIN, Kind.SHARED)
         assert (await run(handle, 1, plain)).outcome == Outcome.SUCCEEDED
 
@@ -94,9 +104,9 @@ async def test_attempts_go_to_the_host_with_most_room(start):
     pool = await start(quick, count=3, slots=2)
     async with contextlib.AsyncExitStack() as stack:
         await until(lambda: sum(handle.is_ready for handle in of_kind(pool, Kind.SHARED)) == 3)
-        given = [await stack.enter_async_context(pool.host_for(Kind.SHARED)) for _ in range(6)]
+        given = [await stack.enter_async_context(host_of(pool, Kind.SHARED)) for _ in range(6)]
         assert len(set(given[:3])) == len(set(given[3:])) == 3
-        waiting = asyncio.ensure_future(stack.enter_async_context(pool.host_for(Kind.SHARED)))
+        waiting = asyncio.ensure_future(stack.enter_async_context(host_of(pool, Kind.SHARED)))
         await asyncio.sleep(0)
         assert not waiting.done()
         given[4].reserved -= 1  # its attempt has ended
@@ -109,10 +119,10 @@ async def test_attempts_go_to_the_host_with_most_room(start):
 async def test_suspects_have_a_host_each_and_wait_for_one_beyond_a_limit(start):
     pool = await start(quick)
     async with contextlib.AsyncExitStack() as stack:
-        given = [await stack.enter_async_context(pool.host_for(Kind.ALONE)) for _ in range(ALONE_HOSTS)]
+        given = [await stack.enter_async_context(host_of(pool, Kind.ALONE)) for _ in range(ALONE_HOSTS)]
         assert len(set(given)) == ALONE_HOSTS
         assert {handle.kind for handle in given} == {Kind.ALONE}
-        another = asyncio.ensure_future(stack.enter_async_context(pool.host_for(Kind.ALONE)))
+        another = asyncio.ensure_future(stack.enter_async_context(host_of(pool, Kind.ALONE)))
         await asyncio.sleep(0)
         assert not another.done()
         pool.ended(given[0], "SIGKILL")
@@ -122,12 +132,12 @@ async def test_suspects_have_a_host_each_and_wait_for_one_beyond_a_limit(start):
 async def test_a_host_is_replaced_after_so_many_attempts_and_ends_when_it_is_idle(start):
     reasons = []
     pool = await start(quick, waits, max_attempts=3, replaced=reasons.append)
-    async with pool.host_for(Kind.SHARED) as old:
+    async with host_of(pool, Kind.SHARED) as old:
         staying = asyncio.ensure_future(run(old, 1, waits))
         for number in (2, 3):
             assert (await run(old, number)).outcome == Outcome.SUCCEEDED
         await until(lambda: old.is_retiring)
-        async with pool.host_for(Kind.SHARED) as new:
+        async with host_of(pool, Kind.SHARED) as new:
             assert new is not old
             assert (await run(new, 4)).outcome == Outcome.SUCCEEDED
         assert not old.is_gone
@@ -141,7 +151,7 @@ async def test_a_host_is_replaced_after_so_many_attempts_and_ends_when_it_is_idl
 @pytest.mark.parametrize("others", [0, 1])
 async def test_a_crash_is_held_against_an_attempt_only_where_it_was_alone(start, others):
     pool = await start(waits)
-    async with pool.host_for(Kind.SHARED) as handle:
+    async with host_of(pool, Kind.SHARED) as handle:
         running = [asyncio.ensure_future(run(handle, number, waits)) for number in range(1, 2 + others)]
         await until(lambda: len(handle.running) == len(running))
         pool.ended(handle, "SIGSEGV")
@@ -150,7 +160,7 @@ async def test_a_crash_is_held_against_an_attempt_only_where_it_was_alone(start,
                 await each
             assert caught.value.outcome == (Outcome.INTERRUPTED if others else Outcome.CRASHED)
             assert caught.value.alone
-    async with pool.host_for(Kind.SHARED) as new:
+    async with host_of(pool, Kind.SHARED) as new:
         assert new is not handle
 
 
