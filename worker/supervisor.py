@@ -105,7 +105,7 @@ class Supervisor(Worker):
         self._full_at = -GATHER_S  # when a claim last got all that it asked for
         self._stop_at: float | None = None  # on the loop's clock, once it drains
         self._is_over = False
-        self._wake_up = WakeUp(wake_up_redis, ledger.keys.wake, free=self._free)
+        self._wake_up = WakeUp(wake_up_redis, ledger.keys.wake, free=self._free, pass_on=ledger.wake)
         self._in_flight = InFlight(
             ledger, context, may_stop=self._drain_is_over, on_handled=self._wake_up.slot_freed
         )
