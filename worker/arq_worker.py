@@ -31,6 +31,7 @@ from hookyard.redis.urls import parse_sentinel_url
 from hookyard.settings.settings import Settings, load_or_exit, worker_faults
 from hookyard.telemetry import logs
 from worker.app import Parts, make_parts, worker_name
+from worker.housekeeping import pruner
 from worker.in_flight import InFlight
 
 if TYPE_CHECKING:
@@ -63,16 +64,18 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
 
 
 async def attend(ctx: dict[str, Any]) -> None:
-    """Do what stock arq cannot, until this is cancelled: run what is quarantined, one at a time; free locks.
+    """Do what stock arq cannot: prune, free locks, run what is quarantined, one at a time; until cancelled.
 
     arq locks a job for good before it starts the function; a worker that was killed in between would leave
     the delivery to nobody.
     """
     parts: Parts = ctx["parts"]
+    prune = pruner(ctx["settings"], parts.ledger)
     pause_s = ctx["settings"].lease_s / 3
     while True:
         try:
             await parts.ledger.unlock()
+            await prune()
             since_s = parts.context.leases.now_s()
             claims = await parts.ledger.claim_quarantined(worker=ctx["name"])
             for record in claims.records:
@@ -80,7 +83,7 @@ async def attend(ctx: dict[str, Any]) -> None:
             await _run(ctx, claims, since_s)
         except Exception as exc:
             if not is_redis_away(exc):
-                log.exception("attending to the quarantine failed")
+                log.exception("attending to the ledger failed")
         await asyncio.sleep(pause_s)
 
 

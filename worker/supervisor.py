@@ -48,6 +48,9 @@ GATHER_S: Final = 0.002
 
 BURST_TICK_S: Final = 0.5
 PRUNE_EVERY_S: Final = 10.0
+PRUNE_BUSY_S: Final = 1.0
+"""While deliveries come, each takes room in Redis, and a small one is soon full."""
+
 PRUNE_AGAIN_S: Final = 0.1
 FRESH_S: Final = 1.0
 """After a quarantined delivery, fresh ones have a worker for this long, or as long as that one took."""
@@ -221,15 +224,19 @@ class Supervisor(Worker):
             self._wake_up.look.set()
 
     async def _keep_pruning(self) -> None:
-        """Prune now and then; a Redis that is full, or away, does not end it."""
+        """Prune now and then, more often while there is work; an outage does not end it."""
+        due, ended = self.loop.time(), 0
         while True:
-            pause_s = PRUNE_EVERY_S
-            try:
-                if await self._prune():
-                    pause_s = PRUNE_AGAIN_S
-            except Exception as exc:
-                if not is_redis_away(exc):
-                    log.exception("pruning failed")
+            pause_s, ended_before = PRUNE_BUSY_S, ended
+            ended = self.jobs_complete + self.jobs_failed
+            if self.tasks or ended != ended_before or self.loop.time() >= due:
+                due = self.loop.time() + PRUNE_EVERY_S
+                try:
+                    if await self._prune():
+                        pause_s, due = PRUNE_AGAIN_S, 0.0
+                except Exception as exc:
+                    if not is_redis_away(exc):
+                        log.exception("pruning failed")
             await asyncio.sleep(pause_s)
 
     # --- claiming -------------------------------------------------------------------------------

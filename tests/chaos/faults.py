@@ -8,15 +8,24 @@ import os
 import signal
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import redis
+
+from tests.chaos.yard import LEASE_S
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
     from tests.chaos.yard import Member, Yard
+
+
+_FIRST: Final = (
+    "kill -9 worker",
+    "pause worker for longer than a lease",
+    "Redis away for longer than a lease",
+)
 
 
 class Faults:
@@ -32,26 +41,33 @@ class Faults:
             (3, "kill -9 ingress", self._kill_ingress),
             (2, "SIGTERM worker", self._term_worker),
             (3, "pause worker", self._pause_worker),
+            (1, "pause worker for longer than a lease", self._pause_worker_for_long),
             (1, "pause ingress", self._pause_ingress),
             (1, "pause Redis", self._pause_redis),
             (1, "restart Redis", self._restart_redis),
             (1, "kill -9 Redis", self._kill_redis),
+            (1, "Redis away for longer than a lease", self._redis_away_for_long),
             (1, "DEBUG SLEEP", self._sleep_redis),
             (1, "CLIENT KILL", self._kill_clients),
             (1, "SCRIPT FLUSH", self._flush_scripts),
         ]
 
     async def go_on(self) -> None:
-        """Break one thing after the other until cancelled; what was broken is mended again."""
+        """Break one thing after the other until cancelled, at first everything once.
+
+        What a run has to get to comes first.
+        """
+        once = self._chance.sample(self._kinds, len(self._kinds))
+        once.sort(key=lambda kind: kind[1] in _FIRST)
         while True:
             await asyncio.sleep(self._chance.uniform(0.2, 2 * self._every_s - 0.2))
             weights = [weight for weight, _, _ in self._kinds]
-            ((_, name, break_it),) = self._chance.choices(self._kinds, weights)
+            _, name, break_it = once.pop() if once else self._chance.choices(self._kinds, weights)[0]
             self.counts[name] += 1
             await break_it()
 
     async def _kill_worker(self) -> None:
-        for member in self._one("worker"):
+        for member in self._one("worker", "stock"):
             self._yard.kill(member)
 
     async def _kill_ingress(self) -> None:
@@ -59,32 +75,33 @@ class Faults:
             self._yard.kill(member)
 
     async def _term_worker(self) -> None:
-        for member in self._one("worker"):
+        for member in self._one("worker", "stock"):
             if member.process:
                 member.process.terminate()
 
     async def _pause_worker(self) -> None:
-        for member in self._one("worker"):
-            if member.process:
-                await self._pause(member.process.pid, self._chance.uniform(1, 6))
+        await self._pause_one("worker", self._chance.uniform(1, 2 * LEASE_S))
+
+    async def _pause_worker_for_long(self) -> None:
+        await self._pause_one("worker", self._chance.uniform(1.5 * LEASE_S, 2.5 * LEASE_S))
 
     async def _pause_ingress(self) -> None:
-        for member in self._one("ingress"):
-            if member.process:
-                await self._pause(member.process.pid, self._chance.uniform(0.5, 2))
+        await self._pause_one("ingress", self._chance.uniform(0.5, 2))
 
     async def _pause_redis(self) -> None:
         if self._yard.redis.pid:
             await self._pause(self._yard.redis.pid, self._chance.uniform(1, 4))
 
     async def _restart_redis(self) -> None:
-        await self._redis_again(self._yard.redis.stop)
+        await self._redis_again(self._yard.redis.stop, self._chance.uniform(0, LEASE_S))
 
     async def _kill_redis(self) -> None:
-        await self._redis_again(self._yard.redis.kill)
+        await self._redis_again(self._yard.redis.kill, self._chance.uniform(0, LEASE_S))
 
-    async def _redis_again(self, end: Callable[[], None]) -> None:
-        away_s = self._chance.uniform(0, 3)
+    async def _redis_away_for_long(self) -> None:
+        await self._redis_again(self._yard.redis.stop, self._chance.uniform(1.2 * LEASE_S, 3 * LEASE_S))
+
+    async def _redis_again(self, end: Callable[[], None], away_s: float) -> None:
         again = asyncio.ensure_future(asyncio.to_thread(self._end_and_start, end, away_s))
         try:
             await asyncio.shield(again)
@@ -115,6 +132,11 @@ class Faults:
         with contextlib.suppress(redis.RedisError):
             await asyncio.to_thread(call)
 
+    async def _pause_one(self, kind: str, seconds: float) -> None:
+        for member in self._one(kind):
+            if member.process:
+                await self._pause(member.process.pid, seconds)
+
     async def _pause(self, pid: int, seconds: float) -> None:
         """Stop a process for a while; it may be killed meanwhile."""
         with contextlib.suppress(ProcessLookupError):
@@ -125,6 +147,6 @@ class Faults:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
-    def _one(self, kind: str) -> list[Member]:
-        alive = self._yard.alive(kind)
+    def _one(self, *kinds: str) -> list[Member]:
+        alive = self._yard.alive(*kinds)
         return [self._chance.choice(alive)] if alive else []

@@ -173,3 +173,18 @@ async def test_losing_the_lease_leaves_the_delivery_in_the_queue(make_settings, 
     finally:
         await shut_down(context)
     assert (await listing.get("d-1")).due_ms is not None
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own
+async def test_a_stock_worker_prunes(make_settings, bot, ledger, listing):
+    await ledger.accept(a_delivery("d-1", data={}))
+    settings = make_settings(**bot, HOOKYARD_KEEP_SUCCEEDED_COUNT=0)
+    worker = Worker(**worker_settings(settings), poll_delay=0.02, handle_signals=False)
+    running = asyncio.create_task(worker.async_run())
+
+    async def is_pruned():
+        return worker.jobs_retried and await listing.get("d-1") is None
+
+    await until(is_pruned)
+    await worker.close()
+    await asyncio.gather(running, return_exceptions=True)
