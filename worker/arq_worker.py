@@ -13,6 +13,7 @@ settled them by then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ from worker.housekeeping import pruner
 from worker.in_flight import InFlight
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gidgetlab.routing import Router
 
     from hookyard.ledger.claims import Claims
@@ -44,6 +47,46 @@ log = logs.get_logger("worker")
 _FOR_EVER = 10**9
 
 
+class Turns:
+    """Has jobs run side by side, but what is quarantined alone: nobody else is to blame for a crash then."""
+
+    def __init__(self) -> None:
+        self._beside = 0
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self._is_open = asyncio.Event()
+        self._is_open.set()
+
+    @property
+    def is_alone_wanted(self) -> bool:
+        """Whether no further job may start, since one is to run alone or does."""
+        return not self._is_open.is_set()
+
+    @contextlib.asynccontextmanager
+    async def beside(self) -> AsyncIterator[None]:
+        """Wait until nothing is to run alone; nothing does meanwhile."""
+        while self.is_alone_wanted:
+            await self._is_open.wait()
+        self._beside += 1
+        self._is_empty.clear()
+        try:
+            yield
+        finally:
+            self._beside -= 1
+            if not self._beside:
+                self._is_empty.set()
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait until all that runs has ended; nothing starts meanwhile."""
+        self._is_open.clear()
+        try:
+            await self._is_empty.wait()
+            yield
+        finally:
+            self._is_open.set()
+
+
 async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
     """Run one delivery as an arq job: claim it by its id, run its handlers, settle it.
 
@@ -51,14 +94,18 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
     """
     parts: Parts = ctx["parts"]
     try:
-        since_s = parts.context.leases.now_s()
-        claims = await parts.ledger.claim(worker=ctx["name"], limit=1, only=delivery_id)
-        if claims.foreign:
-            return
-        await _run(ctx, claims, since_s)
+        async with ctx["turns"].beside():
+            since_s = parts.context.leases.now_s()
+            claims = await parts.ledger.claim(worker=ctx["name"], limit=1, only=delivery_id)
+            if claims.foreign:
+                return
+            await _run(ctx, claims, since_s)
     except Exception as exc:
+        if is_redis_away(exc):
+            parts.context.outage.lost(exc)
+        else:
+            log.exception("a delivery's job failed", delivery_id=delivery_id)
         # any other ending than Retry would have arq take the delivery out of the queue
-        log.exception("a delivery's job failed", delivery_id=delivery_id)
         raise Retry from exc
     raise Retry
 
@@ -76,15 +123,27 @@ async def attend(ctx: dict[str, Any]) -> None:
         try:
             await parts.ledger.unlock()
             await prune()
-            since_s = parts.context.leases.now_s()
-            claims = await parts.ledger.claim_quarantined(worker=ctx["name"])
-            for record in claims.records:
-                await parts.ledger.confirm(record.delivery.id, record.token)
-            await _run(ctx, claims, since_s)
+            parts.context.outage.found()
+            if await parts.ledger.is_quarantine_due():
+                async with ctx["turns"].alone():
+                    await _run_quarantined(ctx)
         except Exception as exc:
-            if not is_redis_away(exc):
+            if is_redis_away(exc):
+                parts.context.outage.lost(exc)
+            else:
                 log.exception("attending to the ledger failed")
         await asyncio.sleep(pause_s)
+
+
+async def _run_quarantined(ctx: dict[str, Any]) -> None:
+    parts: Parts = ctx["parts"]
+    since_s = parts.context.leases.now_s()
+    claims = await parts.ledger.claim_quarantined(worker=ctx["name"])
+    for record in claims.records:
+        # only what is confirmed counts, should this worker die over it
+        if await parts.ledger.confirm(record.delivery.id, record.token):
+            log.warning("quarantined delivery runs alone", delivery_id=record.delivery.id)
+    await _run(ctx, claims, since_s)
 
 
 async def _run(ctx: dict[str, Any], claims: Claims, since_s: float) -> None:
@@ -109,7 +168,7 @@ async def start_up(ctx: dict[str, Any]) -> None:
     """Open what the function needs."""
     settings: Settings = ctx["settings"]
     logs.configure("worker", level=settings.log_level, log_format=settings.log_format, context=log_context)
-    ctx["name"] = worker_name()
+    ctx["name"], ctx["turns"] = worker_name(), Turns()
     parts = ctx["parts"] = make_parts(settings, name=ctx["name"], router=_router(settings))
     ctx["in_flight"] = in_flight = InFlight(parts.ledger, parts.context)
     await parts.context.pool.open()

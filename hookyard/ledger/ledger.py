@@ -177,6 +177,10 @@ class Ledger:
         )
         return self._claims(answer, token, since_ms)
 
+    async def is_quarantine_due(self) -> bool:
+        """Return whether anything is due in the quarantine; only a claim can tell for sure."""
+        return bool(await self.redis.zcount(self.keys.quarantine, "-inf", self.redis_now_ms()))
+
     async def renew(self, held: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Prolong leases, pairs of delivery id and token, and return those that are lost.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import redis as sync_redis
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from tests.chaos.sender import Sender
     from tests.chaos.verdict import Verdict
     from tests.chaos.yard import Yard
+
+
+_OWN_FAULTS: Final = (
+    *("a delivery's task failed", "a delivery's job failed", "lease renewal failed", "pruning failed"),
+    *("attending to the ledger failed", "waiting for the wake-up failed", "maintaining the spool failed"),
+    "draining the spool failed",
+)
+"""Log lines that no fault of others may bring about."""
 
 
 async def settle(
@@ -61,7 +69,7 @@ async def _end_waits(redis: ArqRedis, keys: LedgerKeys) -> None:
 
 
 async def settle_and_judge(
-    yard: Yard, sender: Sender, *, within_s: float = 180.0, end_waits: bool = True
+    yard: Yard, sender: Sender, *, within_s: float = 600.0, end_waits: bool = True
 ) -> tuple[Verdict, dict[str, Record]]:
     """Wait until all is finished; return what the run came to, with the ledger's books audited."""
     began = time.monotonic()
@@ -70,6 +78,12 @@ async def settle_and_judge(
     verdict = judge(sender.accepted, records, yard)
     with sync_redis.Redis.from_url(yard.redis.url) as client:
         verdict.broken += [f"key: {fault}" for fault in audit(client)]
+    verdict.broken += [
+        f"{member.name} logged a fault of its own: {line[:300]}"
+        for member in yard.members
+        for line in yard.logs(member.name)
+        if any(text in line for text in _OWN_FAULTS)
+    ]
     verdict.figures |= {
         "not accepted (all doors away)": sender.refused,
         "accepted twice, kept once": sender.repeated,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SMALL: Final = ({"megabytes": 6, "deliveries": 6_000, "rate": 500.0},)
+SMALL: Final = ({"megabytes": 8, "deliveries": 6_000, "rate": 300.0},)
 FULL: Final = ({"megabytes": 32, "deliveries": 200_000, "rate": 500.0},)
 
 _CONNECTIONS: Final = 8

@@ -19,13 +19,17 @@ from tests.processes import ROOT
 from worker.arq_worker import redis_settings, worker_settings
 
 BOT = """
+import asyncio
 from gidgetlab.routing import Router
 router = Router()
 runs = []
+enough = asyncio.Event()
 
 @router.register("Push Hook")
 async def push(event, gl):
     runs.append(event.data)
+    if event.data.get("waits"):
+        await enough.wait()
     if event.data.get("fails") and len([run for run in runs if run == event.data]) < 3:
         raise ValueError("not yet")
 """
@@ -188,3 +192,38 @@ async def test_a_stock_worker_prunes(make_settings, bot, ledger, listing):
     await until(is_pruned)
     await worker.close()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own
+async def test_a_stock_worker_runs_what_is_quarantined_alone(make_settings, bot, ledger, listing):
+    """Else a crash of the process, by the fault of another delivery in it, would be held against it."""
+    await ledger.accept(a_delivery("suspect", data={"is": "suspect"}))
+    for _ in range(2):
+        await ledger.renew([(one.delivery.id, one.token) for one in (await claim_all(ledger)).records])
+        await ledger.redis.zadd(ledger.keys.queue, {"suspect": 1}, xx=True)  # as if its worker had died
+    assert await ledger.is_quarantine_due()
+    await ledger.redis.zadd(ledger.keys.quarantine, {"suspect": 2**42})
+    assert not await ledger.is_quarantine_due()
+    await ledger.accept(a_delivery("waits", data={"waits": True, "is": "waits"}))
+    worker = Worker(**worker_settings(make_settings(**bot)), poll_delay=0.02, handle_signals=False)
+    running = asyncio.create_task(worker.async_run())
+    await until(lambda: "stock_bot" in sys.modules and sys.modules["stock_bot"].runs)
+    await ledger.redis.zadd(ledger.keys.quarantine, {"suspect": 1})
+    await until(lambda: worker.ctx["turns"].is_alone_wanted)
+    await ledger.accept(a_delivery("later", data={"is": "later"}))
+    found = sys.modules["stock_bot"]
+    await until(lambda: len(worker.tasks) > 1)  # the job has begun, and waits for its turn
+    assert [run["is"] for run in found.runs] == ["waits"]
+    found.enough.set()
+
+    async def are_done():
+        return (await listing.stats()).states[State.SUCCEEDED] == 3
+
+    await until(are_done)
+    assert [run["is"] for run in found.runs] == ["waits", "suspect", "later"]
+    await worker.close()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def claim_all(ledger):
+    return await ledger.claim(worker="dead", limit=10)
