@@ -41,7 +41,7 @@ class Faults:
             (3, "kill -9 ingress", self._kill_ingress),
             (2, "SIGTERM worker", self._term_worker),
             (3, "pause worker", self._pause_worker),
-            (1, "pause worker for longer than a lease", self._pause_worker_for_long),
+            (2, "pause worker for longer than a lease", self._pause_worker_for_long),
             (1, "pause ingress", self._pause_ingress),
             (1, "pause Redis", self._pause_redis),
             (1, "restart Redis", self._restart_redis),
@@ -83,7 +83,7 @@ class Faults:
         await self._pause_one("worker", self._chance.uniform(1, 2 * LEASE_S))
 
     async def _pause_worker_for_long(self) -> None:
-        await self._pause_one("worker", self._chance.uniform(1.5 * LEASE_S, 2.5 * LEASE_S))
+        await self._pause_one("worker", self._chance.uniform(2 * LEASE_S, 4 * LEASE_S))
 
     async def _pause_ingress(self) -> None:
         await self._pause_one("ingress", self._chance.uniform(0.5, 2))

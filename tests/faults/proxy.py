@@ -103,6 +103,8 @@ class FaultProxy:
             pass  # the one side is gone, or the proxy is stopped
         finally:
             writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
             del self._connections[task]
 
 
@@ -130,6 +132,8 @@ class _Connection:
                 direction.cancel()
             await asyncio.gather(*directions, return_exceptions=True)
             redis[1].close()  # in good order: what was forwarded arrives
+            with contextlib.suppress(OSError):
+                await redis[1].wait_closed()
 
     async def _requests(self, to: asyncio.StreamWriter) -> None:
         reader = self._client[0]
