@@ -119,6 +119,14 @@ class InHosts:
             except HostGone as gone:
                 if gone.outcome is Outcome.INTERRUPTED:
                     alone = alone or gone.alone
+                    log.warning(
+                        "handler interrupted",
+                        delivery_id=self._order.delivery_id,
+                        handler=name,
+                        attempt=number,
+                        why=str(gone),
+                        next="runs again, alone" if alone else "runs again",
+                    )
                     cut_off = Ended(
                         run=0, outcome=gone.outcome, took_ms=_ms(since), again_s=0.0, error=str(gone)
                     )
@@ -181,6 +189,7 @@ class InHosts:
             attempt=number,
             how=str(gone),
             next_attempt_in_s=round(decision.delay_s, 3) if isinstance(decision, Again) else None,
+            given_up=decision.because if isinstance(decision, Stop) else None,
         )
         return Ended(
             run=self._order.run,

@@ -337,6 +337,7 @@ async def test_a_coroutine_that_does_not_end_is_killed_and_what_runs_beside_it_i
     await send("beside", "later")
     await until(lambda: any(one == "later" and pid != host for one, _, pid in notes()))
     assert is_alive(host)  # for the sake of what else is in it
+    assert "host hangs: a handler does not end" in processes.log("worker")
     (processes.directory / "enough").touch()
     beside, swallows = await finished("beside", "swallows")
     assert (beside.state, outcomes(beside), beside.claims) == (State.SUCCEEDED, [SUCCEEDED], 1)
@@ -440,6 +441,16 @@ async def test_a_crash_is_charged_to_who_crashed(processes, start, send, finishe
     for record in await finished(*innocents):
         assert (record.state, outcomes(record), record.claims) == (State.SUCCEEDED, [SUCCEEDED], 1)
     assert worker.poll() is None
+    lines = [json.loads(line) for line in processes.log("worker").splitlines() if line.startswith("{")]
+    first = next(line for line in lines if line["event"] == "host crashed")
+    assert first["running"] == {"bot:innocent": 6, "bot:segfault": 1}
+    assert first["next"] == "each that ran in it runs again, alone"
+    interrupted = {line["delivery_id"] for line in lines if line["event"] == "handler interrupted"}
+    assert interrupted == {"segfault", *innocents}
+    last = [line for line in lines if line["event"] == "handler crashed"][-1]
+    assert (last["delivery_id"], last["handler"], last["attempt"]) == ("segfault", "bot:segfault", 2)
+    assert "SIGSEGV" in last["how"]
+    assert last["given_up"] == "it crashed 2 times"
 
 
 async def test_one_crash_while_an_event_is_rebuilt_fails_nobody(processes, start, send, finished):

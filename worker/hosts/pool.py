@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hookyard.telemetry import logs
@@ -16,7 +17,7 @@ from worker.hosts.handle import BotUnusable, HostGone, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from worker.hosts.handle import HostHandle
+    from worker.hosts.handle import HostHandle, Running
 
 log = logs.get_logger("worker")
 
@@ -165,8 +166,8 @@ class HostPool:
                 "host crashed",
                 how=how,
                 kind=handle.kind,
-                running=sorted(each.handler for each in handle.running.values()),
-                next="what ran in it runs again, each handler alone" if len(handle.running) > 1 else None,
+                running=_counted(handle.running.values()),
+                next="each that ran in it runs again, alone" if len(handle.running) > 1 else None,
             )
             self._replaced("crashed")
         was_ready = handle.is_ready
@@ -267,7 +268,7 @@ class HostPool:
                 return
             overdue = {run for run, each in handle.running.items() if each.due <= now}
             if overdue:
-                self._retire(handle, "hung")
+                self._retire_hung(handle, overdue)
                 if overdue == handle.running.keys():
                     self._kill(handle, body, overdue)
             return
@@ -278,6 +279,16 @@ class HostPool:
         if handle.is_retiring:
             with contextlib.suppress(HostGone):
                 handle.stop()
+
+    def _retire_hung(self, handle: HostHandle, overdue: set[int]) -> None:
+        if not handle.is_retiring and len(handle.running) > len(overdue):
+            log.warning(
+                "host hangs: a handler does not end",
+                handlers=_counted(handle.running[run] for run in overdue),
+                next="another host takes its place; it is killed when the others in it have ended",
+                others=len(handle.running) - len(overdue),
+            )
+        self._retire(handle, "hung")
 
     def _look_at_limits(self, handle: HostHandle, body: Body) -> None:
         if self._max_attempts and handle.attempts >= self._max_attempts:
@@ -309,10 +320,10 @@ class HostPool:
 
     def _kill(self, handle: HostHandle, body: Body, overdue: Iterable[int]) -> None:
         runs = set(overdue)
-        names = sorted(each.handler for run, each in handle.running.items() if run in runs)
+        names = _counted(each for run, each in handle.running.items() if run in runs)
         log.error(
             "host killed: a handler does not end",
-            handlers=names or "unknown; what ran in it runs again, each handler alone",
+            handlers=names or "unknown: each that ran in it runs again, alone",
             interrupted=len(handle.running) - len(runs),
         )
         self._retire(handle, "hung")
@@ -331,3 +342,8 @@ class HostPool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _counted(running: Iterable[Running]) -> dict[str, int]:
+    """Return how many attempts of each handler there are, for a log line that stays short."""
+    return dict(Counter(each.handler for each in running).most_common())
