@@ -89,6 +89,8 @@ class Running:
 class HostHandle:
     """What a supervisor asks of one host.
 
+    ``killed_for``: once it is being killed, the runs for whose sake; empty when nobody knows which it was.
+
     :param capacity: attempts that may run in it at once.
     :param changed: called when it became ready or room was made.
     """
@@ -104,6 +106,7 @@ class HostHandle:
         self.is_retiring = False
         self.has_successor = False
         self.is_gone = False
+        self.killed_for: set[int] | None = None
         self.infos: tuple[HandlerInfo, ...] = ()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pinged_at: float | None = None

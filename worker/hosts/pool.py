@@ -171,7 +171,10 @@ class HostPool:
             )
             self._replaced("crashed")
         was_ready = handle.is_ready
-        handle.gone(how, ordered=self._is_closing)
+        if handle.killed_for is None:
+            handle.gone(how, ordered=self._is_closing)
+        else:
+            handle.gone("killed: a handler did not end", overdue=handle.killed_for)
         if was_ready and not self._is_closing:
             self._ensure(handle.kind)
         self.changed()
@@ -252,7 +255,7 @@ class HostPool:
             await asyncio.sleep(LOOK_EVERY_S)
             self._looks += 1
             for handle, body in self.hosts:
-                if handle.is_ready and not handle.is_gone:
+                if handle.is_ready and not handle.is_gone and handle.killed_for is None:
                     self._look_at(handle, body)
 
     def _look_at(self, handle: HostHandle, body: Body) -> None:
@@ -327,9 +330,9 @@ class HostPool:
             interrupted=len(handle.running) - len(runs),
         )
         self._retire(handle, "hung")
+        # what ran in it runs again elsewhere, so not before it is dead: ended() goes on
+        handle.killed_for = runs
         body.kill()
-        handle.gone("killed: a handler did not end", overdue=runs)
-        self.changed()
 
     # --- waiting --------------------------------------------------------------------------------
 

@@ -174,3 +174,37 @@ async def test_a_run_that_is_cancelled_while_its_event_is_rebuilt_is_forgotten_b
         await opening
     assert (await run(handle, 2)).outcome == Outcome.SUCCEEDED
     assert list(body._host._runs) == [2]
+
+
+class SlowToDie:
+    """What runs a host, and takes its time to be dead."""
+
+    def __init__(self):
+        self.is_killed = False
+
+    def kill(self):
+        self.is_killed = True
+
+    def executing(self):
+        return 0
+
+    def memory_bytes(self):
+        return None
+
+
+async def test_an_attempt_whose_host_is_killed_ends_when_the_host_is_dead(start):
+    """It runs again then, elsewhere; the two must not overlap."""
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        own_body, body = pool._hosts[handle], SlowToDie()
+        pool._hosts[handle] = body
+        running = asyncio.create_task(run(handle, 1, waits))
+        await until(lambda: handle.running)
+        handle.give_up(1)
+        await until(lambda: body.is_killed)
+        assert not running.done()
+        pool.ended(handle, "SIGKILL")
+        with pytest.raises(HostGone) as gone:
+            await running
+    assert gone.value.outcome is Outcome.TIMED_OUT
+    own_body.kill()
