@@ -75,7 +75,9 @@ async def _make_room(ledger: Ledger, limit: MemoryLimit, until: float) -> int:
     )
     met = 0
     for step in steps:
-        while time.monotonic() < until and await _surplus_bytes(ledger.redis, limit) > 0:
+        while True:
+            if time.monotonic() > until or await _surplus_bytes(ledger.redis, limit) <= 0:
+                return met  # what comes in meanwhile must not cost the next step's deliveries
             batch = await step()
             met += batch
             if batch == 0:

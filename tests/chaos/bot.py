@@ -94,7 +94,7 @@ async def first(event: Any, gl: Any) -> None:
 
 
 @router.register("Push Hook")
-@policy(timeout=30)
+@policy(timeout=150)
 async def second(event: Any, gl: Any) -> None:
     """Do what the delivery says."""
     with _written():

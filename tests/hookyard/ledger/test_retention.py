@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from random import randbytes
 
@@ -115,6 +116,22 @@ async def test_room_is_made_in_order_and_never_of_what_is_unfinished(finished, l
         assert failed == (250, 250) or done == (0, 0), "failed ones are touched last"
         assert failed[1] == 0 or failed[0] == 250
     assert any(0 < at["done"][1] < 270 for at in seen), "bodies go before records"
+
+
+async def test_what_comes_in_while_room_is_made_does_not_cost_the_next_kind(
+    finished, ledger, client, monkeypatch
+):
+    """Else failed ones go although a few more bodies of succeeded ones would have been enough."""
+    surplus = itertools.chain([1, 0], itertools.repeat(1))  # enough after one batch, and too much again
+
+    async def surplus_bytes(redis, limit):
+        return next(surplus)
+
+    monkeypatch.setattr("hookyard.ledger.retention._surplus_bytes", surplus_bytes)
+    assert await prune_once(ledger, KEEP) > 0
+    seen = await kept(client)
+    assert (seen["done"][0], seen["failed"]) == (270, (250, 250))
+    assert 0 < seen["done"][1] < 270
 
 
 async def kept(client):
