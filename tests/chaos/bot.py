@@ -143,11 +143,11 @@ def plain(event: Any, gl: Any) -> None:
 
 
 def _match_for(seconds: float) -> None:
-    """Match a regular expression for about so long, in one call, which holds the interpreter lock."""
-    length, began = 18, time.monotonic()
+    """Hold the interpreter lock, by one call of a regular expression, for so long or up to twice that."""
+    length, began = 20, time.thread_time()
     re.match("^(a+)+$", "a" * length + "b")
-    took_s = time.monotonic() - began
-    re.match("^(a+)+$", "a" * (length + round(math.log2(seconds / took_s))) + "b")
+    took_s = time.thread_time() - began
+    re.match("^(a+)+$", "a" * (length + math.ceil(math.log2(seconds / took_s))) + "b")
 
 
 @_register("Note Hook")
