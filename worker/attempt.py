@@ -13,7 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hookyard.host.messages import Ended, HandlerInfo, Open
+import msgspec
+
+from hookyard.host.messages import Ended, HandlerInfo, Open, Opened
 from hookyard.host.retry import Again, Limits, Stop, again_after
 from hookyard.ledger.records import Attempt, Outcome, one_line
 from hookyard.telemetry import logs
@@ -53,22 +55,45 @@ class Wanted:
         return f"{self.info.name}#{self.occurrence + 1}" if self.occurrence else self.info.name
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The first handler of a run, which was started with it: since when, and how it ended."""
+
+    started_ms: int
+    since: float
+    end: Ended | HostGone
+
+    def result(self) -> Ended:
+        """Return its end, or raise."""
+        if isinstance(self.end, HostGone):
+            raise self.end
+        return self.end
+
+
 class InHosts:
     """One delivery, as the hosts of a worker run it."""
 
     def __init__(self, context: RunContext, order: Open) -> None:
         self._context = context
         self._order = order
+        self._begun: _Begun | None = None
 
     def close(self) -> None:
         """Have the hosts forget it."""
         self._context.pool.close_run(self._order.run)
 
     async def open(self) -> tuple[list[Wanted], str | None]:
-        """Have a host rebuild the event; return the handlers it has, or why it cannot be rebuilt."""
+        """Have a host rebuild the event; return the handlers it has, or why it cannot be rebuilt.
+
+        Where the order says by when the first handler may start, that has run by then, if it is a coroutine;
+        :meth:`attempt` knows of it.
+        """
         pool, kind, crashes = self._context.pool, Kind.SHARED, 0
         while True:
             try:
+                if self._order.start_by is not None:
+                    found, error = await self._begin()
+                    return list(_named(found)), error
                 host = pool.try_acquire(kind) or await pool.acquire(kind)
                 try:
                     found, error = await host.open(self._order)
@@ -77,16 +102,54 @@ class InHosts:
                 return list(_named(found)), error
             except HostGone as gone:
                 if gone.outcome is Outcome.CRASHED:
-                    log.error(
-                        "host crashed while it rebuilt the event",
-                        delivery_id=self._order.delivery_id,
-                        how=str(gone),
-                    )
+                    self._log_crash(gone)
                     crashes += 1  # at first it may have been something else that ended the host
                     if crashes >= self._context.settings.max_crashes:
                         text = f"its host crashed {crashes} times ({gone})"
                         return [], f"the event could not be rebuilt: {text}"
                 kind = Kind.ALONE if gone.alone else kind
+
+    async def _begin(self) -> tuple[tuple[HandlerInfo, ...], str | None]:
+        """Open, and run the first handler of an event that no handler has run for yet.
+
+        :raises HostGone: before it was heard that it came to the handler; interrupted, since either may have
+            ended the host.
+        """
+        context, order = self._context, self._order
+        self._order = msgspec.structs.replace(order, start_by=None)  # this is done once
+        host = context.pool.try_acquire(Kind.SHARED) or await context.pool.acquire(Kind.SHARED)
+        started_ms, since = context.redis_now_ms(), time.perf_counter()
+        try:
+            end: Ended | Opened | HostGone = await host.begin(
+                order, timeout_s=context.settings.handler_timeout_s, kill_after_s=KILL_AFTER_S
+            )
+        except LateStart:
+            return host.opened(order.run) or (), None
+        except HostGone as gone:
+            if not host.opened(order.run):
+                if gone.outcome is Outcome.CRASHED:
+                    self._log_crash(gone)
+                raise HostGone(str(gone), alone=gone.alone) from gone
+            end = gone
+        except asyncio.CancelledError:
+            ended = await _stopped(host, order.run)
+            if ended is None or ended.outcome == Outcome.INTERRUPTED:
+                for info in host.opened(order.run) or ():
+                    context.metrics.handler(info.name).ran(CUT_OFF, time.perf_counter() - since)
+                    break
+                raise
+            end = ended
+        finally:
+            context.pool.release(host)
+        if isinstance(end, Opened):
+            return host.opened(order.run) or (), end.error
+        self._begun = _Begun(started_ms, since, end)
+        return host.opened(order.run) or (), None
+
+    def _log_crash(self, gone: HostGone) -> None:
+        log.error(
+            "host crashed while it rebuilt the event", delivery_id=self._order.delivery_id, how=str(gone)
+        )
 
     async def attempt(
         self,
@@ -104,14 +167,20 @@ class InHosts:
         :param interrupted: gets each attempt that was cut off by the fault of another.
         """
         context, name = self._context, wanted.name
-        counted, began = context.metrics.handler(name), time.perf_counter()
-        alone = crashes > 0
+        begun, self._begun = self._begun, None
+        started_ms, since = (
+            (begun.started_ms, begun.since) if begun else (context.redis_now_ms(), time.perf_counter())
+        )
+        counted, began, alone = context.metrics.handler(name), since, crashes > 0
         while True:
-            start_by = await make_sure()  # the last thing before it starts
-            started_ms, since = context.redis_now_ms(), time.perf_counter()
-            kind = Kind.ALONE if alone else Kind.PLAIN if wanted.info.is_plain else Kind.SHARED
             try:
-                ended = await self._invoke(wanted, kind, number, start_by)
+                if begun is not None:
+                    ended = begun.result()
+                else:
+                    start_by = await make_sure()  # the last thing before it starts
+                    started_ms, since = context.redis_now_ms(), time.perf_counter()
+                    kind = Kind.ALONE if alone else Kind.PLAIN if wanted.info.is_plain else Kind.SHARED
+                    ended = await self._invoke(wanted, kind, number, start_by)
             except LateStart:
                 continue
             except LookupError:
@@ -131,6 +200,7 @@ class InHosts:
                         run=0, outcome=gone.outcome, took_ms=_ms(since), again_s=0.0, error=str(gone)
                     )
                     interrupted(self._attempt_of(wanted, number, started_ms, cut_off, crashes=crashes))
+                    begun = None
                     continue
                 ended = self._blame(wanted, gone, number, crashes=crashes, took_ms=_ms(since))
             except asyncio.CancelledError:
@@ -145,7 +215,7 @@ class InHosts:
         pool = self._context.pool
         host = pool.try_acquire(kind) or await pool.acquire(kind)
         try:
-            if not host.has_opened(self._order.run):
+            if host.opened(self._order.run) is None:
                 _, error = await host.open(self._order)
                 if error is not None:
                     return Ended(run=self._order.run, outcome=Outcome.FAILED, took_ms=0, error=error)

@@ -62,8 +62,8 @@ class InFlight:
         """
         self._begun += 1
         self._metrics.claimed(record)
-        self.runs[record.delivery.id] = ActiveRun(self._context, record, self._begun)
         self._context.leases.hold(record.delivery.id, record.token, since_s=since_s)
+        self.runs[record.delivery.id] = ActiveRun(self._context, record, self._begun)
 
     async def run(self, record: Record) -> State | None:
         """Run one delivery and settle it; return its new state, ``None`` when the lease was lost.
@@ -130,7 +130,7 @@ class InFlight:
         first = self._ledger.settle(settlement)
         try:
             # nearly always all there is to it; a task for each would cost more than the rest
-            written = await asyncio.shield(first)
+            written = await first
         except (RedisError, OSError, asyncio.CancelledError):
             await self._insist(settlement, first)
         else:

@@ -50,6 +50,8 @@ class ActiveRun:
             body=delivery.body,
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
+            # no handler has run yet, so the first one is due and nothing is to be recorded before it starts
+            start_by=None if self._before else context.leases.start_by(delivery.id, record.token),
         )
         self._hosts = InHosts(context, order)
 

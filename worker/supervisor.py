@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logs.get_logger("worker")
 
 CLAIM_LIMIT: Final = 64
-GATHER_S: Final = 0.002
+GATHER_S: Final = 0.001
 """While more is due than there are slots, claims are this far apart, so that each is worth a call."""
 
 BURST_TICK_S: Final = 0.5
@@ -307,8 +307,7 @@ class Supervisor(Worker):
         for unreadable in claims.unreadable:
             self._spawn(unreadable.delivery_id, self._in_flight.refuse(unreadable))
         self._next_due = self._at(claims, claims.next_due_ms)
-        if self._next_due is not None and self._next_due <= self.loop.time():
-            self._wake_up.look.set()
+        self._wake_up.claimed(more=self._next_due is not None and self._next_due <= self.loop.time())
 
     async def _drop_foreign(self, members: Sequence[str]) -> None:
         """Take members of the queue away that are no deliveries; nothing of ours puts them there."""

@@ -31,6 +31,9 @@ _PAUSE_S: Final = 0.25
 class WakeUp:
     """``look`` is set when something may be there to claim.
 
+    ``is_slack`` is set unless more is known to be due: then there is no need to be told, and the token is
+    better left to another worker.
+
     :param redis: a client of its own, without timeout, since it blocks.
     :param free: how many slots are free.
     :param pass_on: leaves the token to another worker.
@@ -42,6 +45,8 @@ class WakeUp:
         self.look = asyncio.Event()
         self.look.set()
         self.room = asyncio.Event()
+        self.is_slack = asyncio.Event()
+        self.is_slack.set()
         self._redis = redis
         self._key = key
         self._free = free
@@ -53,6 +58,9 @@ class WakeUp:
             while self._free() <= 0:
                 self.room.clear()
                 await self.room.wait()
+            if not self.is_slack.is_set():
+                await self.is_slack.wait()
+                continue
             try:
                 async with asyncio.timeout(WAIT_S + _ANSWER_S):
                     token = await self._redis.blpop([self._key], timeout=WAIT_S)  # type: ignore[misc,arg-type]  # floats
@@ -64,6 +72,14 @@ class WakeUp:
                     log.exception("waiting for the wake-up failed")
                 await asyncio.sleep(_PAUSE_S)
             self.look.set()
+
+    def claimed(self, *, more: bool) -> None:
+        """Note that something was claimed, and whether more is due."""
+        if more:
+            self.look.set()
+            self.is_slack.clear()
+        else:
+            self.is_slack.set()
 
     def slot_freed(self) -> None:
         """Say that a slot is free again: there may be something for it."""

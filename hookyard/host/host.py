@@ -125,31 +125,37 @@ class Host:
             error = one_line(f"the event could not be rebuilt: {describe(exc)}")
             self._link.send(Opened(run=order.run, error=error))
             return
-        self._runs[order.run] = _Opened(order=order, event=event, places=places)
-        self._link.send(Opened(run=order.run, handlers=places))
+        opened = self._runs[order.run] = _Opened(order=order, event=event, places=places)
+        start_by = order.start_by if places and not self.registry.infos[places[0]].is_plain else None
+        # said before anything of the bot's runs, which may be the end of this process
+        self._link.send(Opened(run=order.run, handlers=places, started=start_by is not None))
+        if start_by is not None:
+            self._start(opened, places[0], attempt=1, start_by=start_by)
 
     def _invoke(self, order: Invoke) -> None:
         opened = self._runs[order.run]
-        if boot_s() > order.start_by:
-            self._link.send(NotStarted(run=order.run))
-            return
-        place = opened.places[order.place]
-        info = self.registry.infos[place]
+        self._start(opened, opened.places[order.place], attempt=order.attempt, start_by=order.start_by)
+
+    def _start(self, opened: _Opened, place: int, *, attempt: int, start_by: float) -> None:
         delivery = opened.order
+        if boot_s() > start_by:
+            self._link.send(NotStarted(run=delivery.run))
+            return
+        info = self.registry.infos[place]
         job = opened.job = Job(
             self.registry.calls[place],
-            run=order.run,
+            run=delivery.run,
             is_plain=info.is_plain,
             timeout_s=info.timeout_s or self._settings.handler_timeout_s,
             limits=self._limits[place],
             current=CurrentDelivery(
                 id=delivery.delivery_id,
-                attempt=order.attempt,
+                attempt=attempt,
                 handler=info.name,
                 received_ms=delivery.received_ms,
                 event_uuid=delivery.event_uuid,
                 log=structlog.get_logger(
-                    "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=order.attempt
+                    "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=attempt
                 ),
             ),
         )

@@ -32,7 +32,7 @@ class SocketLink(asyncio.Protocol):
 
     def __init__(
         self,
-        read: Callable[[bytes], list[Any]],
+        read: Callable[[memoryview], list[Any]],
         *,
         receive: Callable[[Any], None],
         closed: Callable[[], None],
@@ -103,7 +103,7 @@ class LocalLink:
 
 async def connect(
     sock: socket.socket,
-    read: Callable[[bytes], list[Any]],
+    read: Callable[[memoryview], list[Any]],
     *,
     receive: Callable[[Any], None],
     closed: Callable[[], None],

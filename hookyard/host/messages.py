@@ -16,7 +16,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 MAX_FRAME_BYTES: Final = 1024**3
 """Above every body that settings allow; a longer frame is a damaged stream."""
@@ -27,7 +27,9 @@ _LENGTH_BYTES: Final = 4
 class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
     """Rebuild a delivery's event and say which handlers want it; answered by :class:`Opened`.
 
-    ``run`` is the supervisor's own number for this pass of the delivery.
+    ``run`` is the supervisor's own number for this pass of the delivery. With ``start_by`` the first
+    handler is started too, as its first attempt, unless it is a plain function: most deliveries have one
+    handler and one run, and are then served in one exchange. See :class:`Invoke` for what it means.
     """
 
     run: int
@@ -37,6 +39,7 @@ class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
     body: bytes
     received_ms: int
     event_uuid: str | None
+    start_by: float | None = None
 
 
 class Invoke(Struct, tag=2, array_like=True, frozen=True, gc=False):
@@ -106,12 +109,14 @@ class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):
 class Opened(Struct, tag=3, array_like=True, frozen=True, gc=False):
     """The handlers that want the event, by their places in :class:`Ready`, in the order to run them.
 
-    ``error``: the event could not be rebuilt.
+    ``error``: the event could not be rebuilt. ``started``: the first of them is under way, and its
+    :class:`Ended` or :class:`NotStarted` follows.
     """
 
     run: int
     handlers: tuple[int, ...] = ()
     error: str | None = None
+    started: bool = False
 
 
 class Ended(Struct, tag=4, array_like=True, frozen=True, gc=False):
@@ -189,26 +194,32 @@ class FrameReader:
     """Splits a stream of bytes into the payloads of its frames."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._begun: list[bytes] = []  # pieces of a frame that is not complete
+        self._missing = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[memoryview]:
         """Return the payloads that *data* completes.
 
         :raises ValueError: for a length that no frame has.
         """
-        buffer = self._buffer
-        buffer += data
-        payloads, at, end = [], 0, len(buffer)
-        while end - at >= _LENGTH_BYTES:
-            length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "little")
+        if self._begun:
+            self._begun.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return []  # joined once, when all of it is here
+            data = b"".join(self._begun)
+            self._begun.clear()
+        payloads, view, at, end = [], memoryview(data), 0, len(data)
+        while at < end:
+            length = int.from_bytes(view[at : at + _LENGTH_BYTES], "little")
             if length > MAX_FRAME_BYTES:
                 message = f"a frame of {length} bytes"
                 raise ValueError(message)
-            if end - at - _LENGTH_BYTES < length:
+            upto = at + _LENGTH_BYTES + length
+            if upto > end or end - at < _LENGTH_BYTES:
+                self._begun.append(data[at:])
+                self._missing = max(upto, at + _LENGTH_BYTES) - end
                 break
-            at += _LENGTH_BYTES
-            payloads.append(bytes(buffer[at : at + length]))
-            at += length
-        if at:
-            del buffer[:at]
+            payloads.append(view[at + _LENGTH_BYTES : upto])
+            at = upto
         return payloads

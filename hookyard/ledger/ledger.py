@@ -111,6 +111,7 @@ class Ledger:
             ),
             min_for_another=SETTLED_AT_ONCE,
             max_in_flight=2,
+            is_kept=True,
         )
 
     def accept(self, delivery: Delivery) -> asyncio.Future[bool]:
@@ -209,7 +210,8 @@ class Ledger:
         """End a run.
 
         :returns: whether its outcome is in the record, also when this is sent again after an answer got
-            lost; ``False`` when the lease was lost, and then nothing was written.
+            lost; ``False`` when the lease was lost, and then nothing was written. Whoever awaits it hears of
+            being cancelled when it is done.
         """
         return self._settling(
             (

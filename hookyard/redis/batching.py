@@ -11,7 +11,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hookyard.redis.futures import resolve
+from hookyard.redis.futures import Kept, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -34,6 +34,7 @@ class GroupCommit(Generic[Item]):
     :param min_for_another: when this many items wait, a further batch goes while others are in flight, so
         that this process and Redis work at the same time; 0 for one batch at a time.
     :param max_in_flight: most batches in flight at a time, with *min_for_another*.
+    :param is_kept: an item goes even if its caller is cancelled, who hears of that only afterwards.
     :param fails_all: whether an error would only be repeated for items still waiting; these fail at once.
     """
 
@@ -46,6 +47,7 @@ class GroupCommit(Generic[Item]):
         min_for_another: int = 0,
         max_in_flight: int = 1,
         fails_all: Callable[[BaseException], bool] = lambda _exc: False,
+        is_kept: bool = False,
     ) -> None:
         self._flush = flush
         self._max_items = max_items
@@ -53,6 +55,7 @@ class GroupCommit(Generic[Item]):
         self._min_for_another = min_for_another or max_items
         self._max_in_flight = max_in_flight
         self._fails_all = fails_all
+        self._is_kept = is_kept
         self._waiting: deque[tuple[Item, int, asyncio.Future[bool]]] = deque()
         self._in_flight = 0
         self._is_scheduled = False
@@ -63,7 +66,7 @@ class GroupCommit(Generic[Item]):
         :param size: the item's weight in bytes.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
+        future: asyncio.Future[bool] = Kept(loop=loop) if self._is_kept else loop.create_future()
         self._waiting.append((item, size, future))
         if len(self._waiting) >= self._min_for_another and self._in_flight < self._max_in_flight:
             self._send_next()

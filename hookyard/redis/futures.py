@@ -10,6 +10,19 @@ OnResult = Callable[[Any, BaseException | None], None]
 """Called once, with a result or with the error that came instead of one."""
 
 
+class Kept(asyncio.Future[Any]):
+    """A future that cancelling its waiter does not cancel: what it stands for is done all the same.
+
+    The waiter gets its ``CancelledError`` when this is done. ``asyncio.shield`` would have it at once, for
+    the price of a second future and two callbacks.
+    """
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Do nothing."""
+        del msg
+        return False
+
+
 def resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     """Give *future* its result or error, unless it is done already because its waiter was cancelled."""
     if future.done():

@@ -81,9 +81,17 @@ class Running:
     """An attempt in a host. ``due`` is when it is overdue for good, on the loop's clock."""
 
     handler: str
-    timeout_s: float
     due: float
     done: asyncio.Future[Ended]
+
+
+@dataclass(slots=True)
+class _Opening:
+    """A run whose event is being rebuilt. ``timeout_s`` and ``kill_after_s`` are its first handler's."""
+
+    answer: asyncio.Future[Any]
+    timeout_s: float = 0.0
+    kill_after_s: float = 0.0
 
 
 class HostHandle:
@@ -110,8 +118,8 @@ class HostHandle:
         self.infos: tuple[HandlerInfo, ...] = ()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pinged_at: float | None = None
-        self._opening: dict[int, asyncio.Future[Opened]] = {}
-        self._opened: dict[int, tuple[str, ...]] = {}
+        self._opening: dict[int, _Opening] = {}
+        self._opened: dict[int, tuple[HandlerInfo, ...]] = {}
         self._listener = listener
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -144,22 +152,41 @@ class HostHandle:
 
         :raises HostGone: when it ended over it, or before.
         """
-        answer = self._opening[order.run] = self._loop.create_future()
+        opening = self._opening[order.run] = _Opening(self._loop.create_future())
         self._send(order)
         try:
-            opened = await answer
+            opened: Opened = await opening.answer
         except asyncio.CancelledError:
+            self._opening.pop(order.run, None)
             with contextlib.suppress(HostGone):
                 self._send(Close(run=order.run))
             raise
-        infos = tuple(self.infos[place] for place in opened.handlers)
-        if opened.error is None:
-            self._opened[order.run] = tuple(info.name for info in infos)
-        return infos, opened.error
+        return self._opened.get(order.run, ()), opened.error
 
-    def has_opened(self, run: int) -> bool:
-        """Return whether it was given this run's event."""
-        return run in self._opened
+    async def begin(self, order: Open, *, timeout_s: float, kill_after_s: float) -> Ended | Opened:
+        """Have the host rebuild an event and run its first handler.
+
+        :param order: with the time by which to start.
+        :param timeout_s: for a handler that has no time-out of its own.
+        :returns: how the handler ended; or, when there is none to start so, what :meth:`open` goes by.
+        :raises HostGone: as :meth:`invoke`; then :meth:`opened` says whether it had come to the handler.
+        :raises LateStart: when it was too late to start it.
+        """
+        run = order.run
+        done = self._loop.create_future()
+        self._opening[run] = _Opening(done, timeout_s, kill_after_s)
+        self._send(order)
+        try:
+            answer: Ended | Opened = await done
+        except asyncio.CancelledError:
+            self._wait_on(run)
+            raise
+        self._changed()
+        return answer
+
+    def opened(self, run: int) -> tuple[HandlerInfo, ...] | None:
+        """Return the handlers that want this run's event; ``None`` where it was not given it."""
+        return self._opened.get(run)
 
     async def invoke(
         self,
@@ -180,13 +207,12 @@ class HostHandle:
         :raises LateStart: when it was too late to start it.
         :raises LookupError: when the host's bot has no such handler for this event.
         """
-        places = [place for place, name in enumerate(self._opened[run]) if name == handler]
+        places = [place for place, info in enumerate(self._opened[run]) if info.name == handler]
         if occurrence >= len(places):
             raise LookupError(handler)
         done: asyncio.Future[Ended] = self._loop.create_future()
         self.running[run] = Running(
             handler=handler,
-            timeout_s=timeout_s,
             due=self._loop.time() + timeout_s + kill_after_s,
             done=done,
         )
@@ -195,8 +221,7 @@ class HostHandle:
         try:
             return await done
         except asyncio.CancelledError:
-            if run in self.running:  # it goes on; whoever cancels it waits for its end
-                self.running[run].done = self._loop.create_future()
+            self._wait_on(run)
             raise
         finally:
             if done.done():
@@ -204,14 +229,17 @@ class HostHandle:
 
     def cancel(self, run: int) -> asyncio.Future[Ended] | None:
         """Cancel what runs for *run*; return its end, ``None`` when nothing does."""
-        running = self.running.get(run)
-        if running is None:
+        running, opening = self.running.get(run), self._opening.get(run)
+        if running is None and opening is None:
             return None
         self._send(Cancel(run=run))
-        return running.done
+        return running.done if running else opening.answer if opening else None
 
     def give_up(self, run: int) -> None:
         """Count what runs for *run* as overdue: the host is replaced, and killed when that harms nobody."""
+        opening = self._opening.pop(run, None)
+        if opening is not None:  # it was not heard of the handler yet that it has started, or will
+            self.running[run] = Running(handler="", due=0.0, done=opening.answer)
         if run in self.running:
             self.running[run].due = self._loop.time()
 
@@ -231,6 +259,14 @@ class HostHandle:
         self.is_retiring = True
         self._send(Stop())
 
+    def _wait_on(self, run: int) -> None:
+        """Go on waiting for a run whose waiter was cancelled: whoever cancels it waits for its end."""
+        for waiting in (self.running.get(run), self._opening.get(run)):
+            if isinstance(waiting, Running):
+                waiting.done = self._loop.create_future()
+            elif waiting is not None:
+                waiting.answer = self._loop.create_future()
+
     def _send(self, order: Any) -> None:
         if self.is_gone or self._link is None:
             raise HostGone("the host has ended")
@@ -243,7 +279,7 @@ class HostHandle:
         if isinstance(report, Ended):
             self._end(report.run, report)
         elif isinstance(report, Opened):
-            _resolve(self._opening.pop(report.run, None), report)
+            self._open_up(report)
         elif isinstance(report, NotStarted):
             running = self.running.pop(report.run, None)
             if running is not None and not running.done.done():
@@ -267,6 +303,22 @@ class HostHandle:
         self.is_ready = True
         _resolve(self.ready, None)
         self._changed()
+
+    def _open_up(self, report: Opened) -> None:
+        opening = self._opening.pop(report.run, None)
+        if opening is None:
+            return  # whoever wanted it has gone
+        infos = tuple(self.infos[place] for place in report.handlers)
+        if report.error is None:
+            self._opened[report.run] = infos
+        if not report.started:
+            _resolve(opening.answer, report)
+            return
+        self.attempts += 1
+        due_in_s = (infos[0].timeout_s or opening.timeout_s) + opening.kill_after_s
+        self.running[report.run] = Running(
+            handler=infos[0].name, due=self._loop.time() + due_in_s, done=opening.answer
+        )
 
     def _end(self, run: int, ended: Ended) -> None:
         running = self.running.pop(run, None)
@@ -308,10 +360,10 @@ class HostHandle:
                 outcome = Outcome.CRASHED if is_alone else Outcome.INTERRUPTED
                 error = HostGone(how, outcome=outcome, alone=True)
             _fail(each.done, error)
-        for answer in opening.values():
+        for each_opening in opening.values():
             crashed = is_alone and not ordered and overdue is None
             outcome = Outcome.CRASHED if crashed else Outcome.INTERRUPTED
-            _fail(answer, HostGone(how, outcome=outcome, alone=not ordered and not blamed))
+            _fail(each_opening.answer, HostGone(how, outcome=outcome, alone=not ordered and not blamed))
         _fail(self.ready, BotUnusable(f"the host ended while it started: {how}"))
         self._changed()
 

@@ -8,10 +8,10 @@ import contextlib
 import pytest
 from gidgetlab.routing import Router
 
-from hookyard.host.messages import Open
+from hookyard.host.messages import Open, Opened
 from hookyard.ledger.records import Outcome
 from tests.fakes import until
-from worker.hosts.handle import HostGone, Kind
+from worker.hosts.handle import HostGone, Kind, LateStart
 from worker.hosts.pool import ALONE_HOSTS, HostPool
 from worker.hosts.start import LocalHosts
 
@@ -68,9 +68,9 @@ async def start(make_settings):
         await pool.close()
 
 
-async def run(handle, number, call=quick):
-    """Have a host run a handler for run *number*."""
-    order = Open(
+def delivery(number, **more):
+    """The order to rebuild an event, for run *number*."""
+    return Open(
         run=number,
         delivery_id="d",
         event="Push Hook",
@@ -78,8 +78,13 @@ async def run(handle, number, call=quick):
         body=b"{}",
         received_ms=0,
         event_uuid=None,
+        **more,
     )
-    _, error = await handle.open(order)
+
+
+async def run(handle, number, call=quick):
+    """Have a host run a handler for run *number*."""
+    _, error = await handle.open(delivery(number))
     assert error is None
     name = f"{call.__module__}:{call.__qualname__}"
     limits = {"attempt": 1, "start_by": 2.0**40, "timeout_s": 60.0, "kill_after_s": 5.0}
@@ -206,5 +211,108 @@ async def test_an_attempt_whose_host_is_killed_ends_when_the_host_is_dead(start)
         pool.ended(handle, "SIGKILL")
         with pytest.raises(HostGone) as gone:
             await running
+    assert gone.value.outcome is Outcome.TIMED_OUT
+    own_body.kill()
+
+
+def begin(handle, number, start_by=2.0**40):
+    """Have a host rebuild the event of run *number* and run its first handler."""
+    return handle.begin(delivery(number, start_by=start_by), timeout_s=60.0, kill_after_s=5.0)
+
+
+def names(handle, number):
+    """The handlers that the host has said want the event of run *number*; ``None`` before that."""
+    infos = handle.opened(number)
+    return infos and [info.name.rpartition(":")[2] for info in infos]
+
+
+async def test_the_first_handler_runs_without_another_order(start):
+    pool = await start(quick, waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        assert (await begin(handle, 1)).outcome == Outcome.SUCCEEDED
+        assert names(handle, 1) == ["quick", "waits"]
+        assert (handle.attempts, handle.running) == (1, {})
+
+
+async def test_a_plain_function_is_not_run_with_the_event_since_it_needs_a_host_of_its_own_kind(start):
+    pool = await start(plain, quick)
+    async with host_of(pool, Kind.SHARED) as handle:
+        answer = await begin(handle, 1)
+        assert isinstance(answer, Opened)
+        assert not answer.started
+        assert names(handle, 1) == ["plain", "quick"]
+        assert handle.attempts == 0
+
+
+async def test_a_first_handler_is_not_started_when_its_lease_has_too_little_left(start):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        with pytest.raises(LateStart):
+            await begin(handle, 1, start_by=0.0)
+        assert names(handle, 1) == ["waits"]
+        assert handle.running == {}
+
+
+async def test_an_end_of_the_host_is_the_first_handlers_once_it_is_known_to_run(start):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        beginning = asyncio.ensure_future(begin(handle, 1))
+        await until(lambda: handle.running)
+        pool.ended(handle, "SIGSEGV")
+        with pytest.raises(HostGone, match="SIGSEGV") as gone:
+            await beginning
+        assert gone.value.outcome is Outcome.CRASHED
+        assert names(handle, 1) == ["waits"]
+
+
+async def test_an_end_of_the_host_before_it_has_named_the_handlers_is_nobody_elses(start):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        beginning = asyncio.ensure_future(begin(handle, 1))
+        await asyncio.sleep(0)
+        pool.ended(handle, "SIGSEGV")
+        with pytest.raises(HostGone, match="SIGSEGV"):
+            await beginning
+        assert names(handle, 1) is None
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_who_cancels_the_first_handler_can_wait_for_its_end(start, is_known):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        beginning = asyncio.ensure_future(begin(handle, 1))
+        await (until(lambda: handle.running) if is_known else asyncio.sleep(0))
+        beginning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await beginning
+        assert (await handle.cancel(1)).outcome == Outcome.INTERRUPTED
+        assert handle.cancel(1) is None
+        assert (await begin_quickly(handle)).outcome == Outcome.INTERRUPTED
+
+
+async def begin_quickly(handle):
+    """Begin another run and cancel it, to see that the host still answers."""
+    beginning = asyncio.ensure_future(begin(handle, 2))
+    await until(lambda: handle.running)
+    ending = handle.cancel(2)
+    assert ending is handle.running[2].done
+    return await beginning
+
+
+async def test_a_first_handler_that_does_not_end_when_cancelled_has_its_host_killed_even_before_it_is_named(
+    start,
+):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        own_body, body = pool._hosts[handle], SlowToDie()
+        pool._hosts[handle] = body
+        beginning = asyncio.create_task(begin(handle, 1))
+        await asyncio.sleep(0)
+        handle.give_up(1)
+        await until(lambda: body.is_killed)
+        assert not beginning.done()
+        pool.ended(handle, "SIGKILL")
+        with pytest.raises(HostGone) as gone:
+            await beginning
     assert gone.value.outcome is Outcome.TIMED_OUT
     own_body.kill()
