@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from hookyard.ledger.codec import unpack_record
 from hookyard.ledger.keys import LedgerKeys
+from hookyard.ledger.records import Ending
 
 UNFINISHED = {"queued", "running", "retrying"}
 DONE = {"succeeded", "ignored"}
 _EXPIRING = (
     *("arq:in-progress:", "arq:retry:"),
     *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
+    *("hookyard:failure:", "hookyard:minutes:", "hookyard:hours:"),
 )
 _JOB, _IN_PROGRESS = "arq:job:", "arq:in-progress:"
 _KEPT_RUNS = 64
+_INDEXED_STATES = {"ignored", "failed", "retrying", "waiting"}
 
 
 def audit(client: Any, keys: LedgerKeys | None = None) -> list[str]:
@@ -31,6 +35,7 @@ def audit(client: Any, keys: LedgerKeys | None = None) -> list[str]:
         *_jobs(stored, records),
         *_counts(client, keys, records),
         *(fault for one, fields in records.items() for fault in _record(one, fields)),
+        *_indexes(client, keys, stored, records),
         *_other_keys(client, keys, stored),
     ]
 
@@ -105,16 +110,70 @@ def _record(one: str, fields: dict[str, str]) -> list[str]:
     return faults
 
 
+def _indexes(
+    client: Any, keys: LedgerKeys, stored: set[str], records: dict[str, dict[str, str]]
+) -> list[str]:
+    """Every delivery is in the indexes of what it is and came to, and in no other."""
+    received = dict(client.zrange(keys.received, 0, -1, withscores=True))
+    found = {
+        (key.removeprefix(keys.by), member.decode()): score
+        for key in stored
+        if key.startswith(keys.by)
+        for member, score in client.zrange(key, 0, -1, withscores=True)
+    }
+    cut = {name.decode() for name in client.hkeys(keys.cut)}
+    expected = {
+        (name, one)
+        for one in records
+        if (facets := _facets(client.hgetall(keys.delivery(one)), one)) is not None
+        for name in facets
+    }
+    unreadable = {one for one in records if _facets(client.hgetall(keys.delivery(one)), one) is None}
+    return [
+        *(f"{name} should not have {one}" for name, one in found.keys() - expected if one not in unreadable),
+        *(f"{name} misses {one}" for name, one in expected - found.keys() if name not in cut),
+        *(
+            f"{name} has {one} at {score:.0f}, not when it was received"
+            for (name, one), score in found.items()
+            if received.get(one.encode()) not in {score, None}
+        ),
+    ]
+
+
+def _facets(fields: dict[bytes, bytes], one: str) -> set[str] | None:
+    """Return the indexes in which a delivery must be; ``None`` for one that this version cannot read."""
+    try:
+        record = unpack_record(one, fields)
+    except ValueError:
+        return None
+    delivery = record.delivery
+    facets = {f"event:{delivery.event}"}
+    if delivery.project is not None:
+        facets.add(f"project:{delivery.project}")
+        if delivery.object is not None:
+            facets.add(f"object:{delivery.project}{delivery.object}")
+    if delivery.source != "default":
+        facets.add(f"source:{delivery.source}")
+    if record.state.value in _INDEXED_STATES:
+        facets.add(f"state:{record.state.value}")
+    settled = [run for run in record.history if run.ending in {Ending.SETTLED, Ending.RELEASED}]
+    if settled:
+        standings = settled[-1].standings().values()
+        facets |= {f"handler:{each.outcome.value}:{each.handler}" for each in standings}
+        facets |= {f"error:{each.fingerprint}" for each in standings if each.fingerprint}
+    return {facet[:300] for facet in facets}
+
+
 def _other_keys(client: Any, keys: LedgerKeys, stored: set[str]) -> list[str]:
     known = {
         *(keys.queue, keys.quarantine, keys.received, keys.failed, keys.done),
-        *(keys.states, keys.wake, keys.dropped),
+        *(keys.states, keys.wake, keys.dropped, keys.cut, keys.failures, keys.credentials),
     }
     faults = []
     if client.llen(keys.wake) > 1:
         faults.append(f"{keys.wake} holds {client.llen(keys.wake)} tokens")
     for key in stored - known:
-        if key.startswith((keys.deliveries, _JOB)):
+        if key.startswith((keys.deliveries, _JOB, keys.by, keys.values)):
             continue
         if not key.startswith(_EXPIRING) and ":cron:" not in key:
             faults.append(f"{key} is not a key of ours")

@@ -96,6 +96,7 @@ PURE = [
     "hookyard/ledger/records.py",
     "hookyard/gitlab/events.py",
     "hookyard/ledger/codec.py",
+    "hookyard/ledger/fingerprints.py",
     "hookyard/ledger/query.py",
     "ingress/authentication.py",
     "ingress/parsing.py",

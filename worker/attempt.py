@@ -17,7 +17,8 @@ import msgspec
 
 from hookyard.host.messages import Ended, HandlerInfo, Open, Opened
 from hookyard.host.retry import Again, Limits, Stop, again_after
-from hookyard.ledger.records import Attempt, Outcome, one_line
+from hookyard.ledger.fingerprints import fingerprint
+from hookyard.ledger.records import FAILURES, Attempt, Outcome, one_line
 from hookyard.telemetry import logs
 from worker.hosts.handle import HostGone, Kind, LateStart
 from worker.metrics import CUT_OFF
@@ -284,6 +285,9 @@ class InHosts:
             error=ended.error,
             traceback=ended.traceback,
             crashes=crashes + (ended.outcome == Outcome.CRASHED),
+            fingerprint=fingerprint(wanted.name, ended.error, ended.traceback)
+            if ended.outcome in FAILURES
+            else None,
         )
 
 

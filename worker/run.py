@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hookyard.host.messages import Open
 from hookyard.ledger.claims import Settlement
+from hookyard.ledger.fingerprints import fingerprint
 from hookyard.ledger.records import Attempt, Ending, Outcome, Record, Run, Standing, State
 from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
@@ -169,7 +170,8 @@ class ActiveRun:
                     started_ms=self._context.redis_now_ms(),
                     took_ms=0,
                     final=True,
-                    error=handler_is_gone(name).error,
+                    error=(gone := handler_is_gone(name).error),
+                    fingerprint=fingerprint(name, gone, None),
                 )
             )
 

@@ -13,6 +13,8 @@ Rule: pure. The Lua scripts in ``scripts/`` read or write these fields by name; 
     claim lapsed; the tokens whose crashes count; the arq job of a delivery that failed by crashes.
 ``replay``
     the replay that follows the present run.
+``prints``
+    the fingerprints of failures under whose index it is, apart by blanks.
 
 ``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: write access to Redis
 must not allow running code in a worker.

@@ -53,6 +53,22 @@ class LedgerKeys:
     """Hash: up to which time of finishing bodies made room, ms, in ``done`` and in ``failed``."""
     workers: str = field(init=False)
     """Sorted set: live workers, by the time of their last heartbeat, ms."""
+    by: str = field(init=False)
+    """Prefix of the secondary indexes: deliveries with ``<facet>:<value>``, by the time of receipt, ms."""
+    values: str = field(init=False)
+    """Prefix of sorted sets: the values that a facet has, by when one was last met, ms."""
+    cut: str = field(init=False)
+    """Hash: by index, up to which score its oldest members were dropped."""
+    failures: str = field(init=False)
+    """Sorted set: fingerprints of failures, by when one was last met, ms."""
+    failure: str = field(init=False)
+    """Prefix of hashes: what is known of a group of failures."""
+    credentials: str = field(init=False)
+    """Hash: by source and credential, how many deliveries it authenticated, and when the last one, ms."""
+    minutes: str = field(init=False)
+    """Prefix of hashes, one for each hour: what happened in each of its minutes."""
+    hours: str = field(init=False)
+    """Prefix of hashes, one for each hour: how long handlers took, by handler, outcome and length."""
     probe: str = field(init=False)
     """String that a probe writes, to learn whether Redis takes writes; expires at once."""
 
@@ -70,6 +86,14 @@ class LedgerKeys:
             ("dropped", "dropped"),
             ("workers", "workers"),
             ("probe", "probe"),
+            ("by", "by:"),
+            ("values", "values:"),
+            ("cut", "cut"),
+            ("failures", "failures"),
+            ("failure", "failure:"),
+            ("credentials", "credentials"),
+            ("minutes", "minutes:"),
+            ("hours", "hours:"),
         ):
             object.__setattr__(self, name, f"{self.prefix}:{suffix}")
 

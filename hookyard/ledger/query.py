@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hookyard.ledger.records import Record, State
+from hookyard.ledger.records import Outcome, Record, State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +13,9 @@ class Filter:
 
     ``event`` and ``handler`` match by part of the name and regardless of case, as do ``project`` and
     ``error``; ``since_ms`` and ``until_ms`` bound the time of receipt (Unix ms, both inclusive).
+    ``object`` is such as ``!12`` or ``group/app!12``; ``outcome`` and ``fingerprint`` are those of a
+    handler's latest attempt, of one that ``handler`` means where that is set. ``text`` is looked for in the
+    id, the event, the project, the object, the error and the names of handlers.
     """
 
     state: State | None = None
@@ -22,6 +25,11 @@ class Filter:
     error: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    object: str | None = None
+    source: str | None = None
+    outcome: Outcome | None = None
+    fingerprint: str | None = None
+    text: str | None = None
 
     def matches(self, record: Record) -> bool:
         """Return whether *record* is meant."""
@@ -33,17 +41,41 @@ class Filter:
             and _within(self.error, record.error)
             and (self.since_ms is None or delivery.received_ms >= self.since_ms)
             and (self.until_ms is None or delivery.received_ms <= self.until_ms)
+            and (self.source is None or self.source == delivery.source)
+            and (self.object is None or self._object_matches(record))
+            and (self.text is None or self._text_matches(record))
             and (self.handler is None or self._handler_matches(record))
+            and ((self.outcome or self.fingerprint) is None or self._standing_matches(record))
         )
+
+    def _object_matches(self, record: Record) -> bool:
+        delivery = record.delivery
+        return delivery.object is not None and self.object in {
+            delivery.object,
+            f"{delivery.project}{delivery.object}",
+        }
+
+    def _standing_matches(self, record: Record) -> bool:
+        return any(
+            (self.outcome is None or standing.outcome is self.outcome)
+            and (self.fingerprint is None or standing.fingerprint == self.fingerprint)
+            and _within(self.handler, name)
+            for name, standing in record.standings().items()
+        )
+
+    def _text_matches(self, record: Record) -> bool:
+        delivery = record.delivery
+        told = (delivery.id, delivery.event, f"{delivery.project or ''}{delivery.object or ''}", record.error)
+        return any(_within(self.text, one) for one in (*told, *record.standings()))
 
     def _handler_matches(self, record: Record) -> bool:
         """With state ``failed`` or ``retrying``, only handlers that did not succeed count."""
         succeeded = record.succeeded_handlers()
+        attempted = {attempt.handler for run in record.history for attempt in run.attempts}
         return any(
-            _within(self.handler, attempt.handler)
-            for run in record.history
-            for attempt in run.attempts
-            if self.state not in {State.FAILED, State.RETRYING} or attempt.handler not in succeeded
+            _within(self.handler, name)
+            for name in attempted | record.standings().keys()
+            if self.state not in {State.FAILED, State.RETRYING} or name not in succeeded
         )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hookyard.ledger.keys import LedgerKeys
     from hookyard.ledger.records import Record
 
-_LIST_FIELDS: Final = [
+LIST_FIELDS: Final = [
     b"meta",
     b"state",
     b"runs",
@@ -58,7 +58,7 @@ class Listing:
             pipe.zscore(self._keys.queue, delivery_id)
             pipe.zscore(self._keys.quarantine, delivery_id)
             fields, queued, quarantined = await pipe.execute()
-        return unpack_record(delivery_id, fields, _ms(queued, quarantined)) if fields else None
+        return unpack_record(delivery_id, fields, earliest_ms(queued, quarantined)) if fields else None
 
     async def page(self, wanted: Filter, *, limit: int, cursor: str | None = None) -> Page:
         """Return up to *limit* deliveries that *wanted* means, newest first, without their bodies.
@@ -90,7 +90,7 @@ class Listing:
         return Stats(
             states={state: int(counts.get(state.value.encode(), 0)) for state in State},
             total=total,
-            oldest_due_ms=_ms(oldest[0][1]) if oldest else None,
+            oldest_due_ms=earliest_ms(oldest[0][1]) if oldest else None,
             now_ms=seconds * 1000 + micros // 1000,
             quarantined=quarantined,
         )
@@ -156,7 +156,7 @@ class Listing:
         async with self._redis.pipeline(transaction=False) as pipe:
             for delivery_id in ids:
                 if wanted.handler is None:
-                    pipe.hmget(self._keys.delivery(delivery_id), _LIST_FIELDS)
+                    pipe.hmget(self._keys.delivery(delivery_id), LIST_FIELDS)
                 else:
                     pipe.hgetall(self._keys.delivery(delivery_id))
                 pipe.zscore(self._keys.queue, delivery_id)
@@ -166,17 +166,17 @@ class Listing:
         for delivery_id, found, queued, quarantined in zip(
             ids, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
-            fields = found if isinstance(found, dict) else dict(zip(_LIST_FIELDS, found, strict=True))
+            fields = found if isinstance(found, dict) else dict(zip(LIST_FIELDS, found, strict=True))
             fields = {name: value for name, value in fields.items() if value is not None}
             try:
                 records.append(
-                    unpack_record(delivery_id, fields, _ms(queued, quarantined)) if fields else None
+                    unpack_record(delivery_id, fields, earliest_ms(queued, quarantined)) if fields else None
                 )
             except (ValueError, KeyError):  # a newer version's: `show` says so, a list passes over it
                 records.append(None)
         return records
 
 
-def _ms(*scores: float | None) -> int | None:
+def earliest_ms(*scores: float | None) -> int | None:
     """Return the first score that there is."""
     return next((int(score) for score in scores if score is not None), None)

@@ -51,6 +51,9 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+FAILURES: Final = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED})
+
+
 class Ending(StrEnum):
     """How a try ended: on its own, by a drain, or with its worker."""
 
@@ -91,7 +94,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
     ``number`` counts the attempts of this round, from 1, and ``crashes`` those of them that ended with
     their host. ``final``: not run again in this round, because it succeeded or was given up; otherwise
-    ``due_ms`` (Unix ms, by Redis's clock) is its next attempt.
+    ``due_ms`` (Unix ms, by Redis's clock) is its next attempt. ``fingerprint`` is that of what failed
+    (``ledger.fingerprints``).
     """
 
     handler: str
@@ -104,12 +108,14 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     error: str | None = None
     traceback: str | None = None
     crashes: int = 0
+    fingerprint: str | None = None
 
 
 class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """Where a handler stands in a delivery: the outcome of its latest attempt, and the run that made it.
 
-    ``crashes`` counts the attempts of this round that ended with their host.
+    ``crashes`` counts the attempts of this round that ended with their host; ``fingerprint`` is that of the
+    latest failure.
     """
 
     handler: str
@@ -119,6 +125,7 @@ class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     final: bool
     due_ms: int | None = None
     crashes: int = 0
+    fingerprint: str | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -149,6 +156,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
                     final=attempt.final,
                     due_ms=attempt.due_ms,
                     crashes=attempt.crashes,
+                    fingerprint=attempt.fingerprint,
                 )
         return standings
 

@@ -14,6 +14,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, jobs, due, came = {}, {}, {}, {}
 
+--@include index
+
 for i = 2, #ARGV, 5 do
     local id, received_ms = ARGV[i], tonumber(ARGV[i + 1])
     local key = prefix .. id
@@ -27,6 +29,7 @@ for i = 2, #ARGV, 5 do
         -- an ingress whose clock is ahead must not defer what it accepts
         due[at + 1], due[at + 2] = math.min(received_ms, now), id
         came[at + 1], came[at + 2] = received_ms, id
+        index_accepted(id, received_ms, ARGV[i + 2], now)
     end
 end
 
@@ -35,6 +38,7 @@ if #jobs > 0 then
     redis.call('ZADD', queue, unpack(due))
     redis.call('ZADD', received, unpack(came))
     redis.call('HINCRBY', states, 'queued', #jobs / 2)
+    write_indexes(now)
     -- one token is enough: who takes it claims all it can, and passes it on when more is due
     if redis.call('LLEN', wake) == 0 then
         redis.call('LPUSH', wake, 1)

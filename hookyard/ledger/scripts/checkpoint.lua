@@ -11,6 +11,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers = {}
 
+--@include index
 --@include regain
 
 -- A first write that needs no memory: a full Redis lets those that follow it through.
@@ -29,4 +30,5 @@ for i = 3, #ARGV, 3 do
         answers[#answers + 1] = 0
     end
 end
+write_indexes(now)
 return answers

@@ -49,6 +49,8 @@ end
 
 --@include take
 
+--@include index
+
 -- A first write that needs no memory: a full Redis lets those that follow it through.
 redis.call('HDEL', states, '')
 
@@ -69,6 +71,7 @@ local function fail(id, key, text)
     redis.call('ZADD', failed, now, id)
     redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
     move('running', 'failed')
+    index_state(id, 'running', 'failed')
 end
 
 -- Ends a run whose lease has lapsed; gives whether the delivery may be claimed now.
@@ -165,6 +168,7 @@ for _, id in ipairs(ids) do
         leased[#leased + 1] = now + lease_ms
         leased[#leased + 1] = id
         move(state, 'running')
+        index_state(id, state, 'running')
         claimed[#claimed + 1] = record
     end
 end
@@ -180,6 +184,8 @@ for state, count in pairs(counts) do
         redis.call('HINCRBY', states, state, count)
     end
 end
+
+write_indexes(now)
 
 local due = next_due(queue)
 if (due >= 0 and due <= now or #quarantined > 0) and redis.call('LLEN', wake) == 0 then

@@ -7,6 +7,8 @@
 local queue, received, failed, states, done, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, found = ARGV[1], 0
 
+--@include index
+
 for i = 2, #ARGV do
     local id = ARGV[i]
     local key = prefix .. id
@@ -15,6 +17,7 @@ for i = 2, #ARGV do
     redis.call('ZREM', failed, id)
     redis.call('ZREM', done, id)
     if state then
+        index_gone(id, key, state)
         redis.call('ZREM', queue, id)
         redis.call('ZREM', quarantine, id)
         redis.call('UNLINK', key, 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
@@ -22,4 +25,5 @@ for i = 2, #ARGV do
         found = found + 1
     end
 end
+write_indexes(0)
 return found

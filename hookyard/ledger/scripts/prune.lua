@@ -12,6 +12,8 @@ local prefix, keep_ms, keep_most, batch = ARGV[1], tonumber(ARGV[2]), tonumber(A
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+--@include index
+
 local ids = redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%.0f', now - keep_ms), 'LIMIT', 0, batch)
 if #ids == 0 then
     local surplus = math.min(redis.call('ZCARD', set) - keep_most, batch)
@@ -21,6 +23,9 @@ if #ids == 0 then
 end
 for _, id in ipairs(ids) do
     local state = redis.call('HGET', prefix .. id, 'state')
+    if state then
+        index_gone(id, prefix .. id, state)
+    end
     redis.call('UNLINK', prefix .. id)
     redis.call('ZREM', set, id)
     redis.call('ZREM', received, id)
@@ -28,4 +33,5 @@ for _, id in ipairs(ids) do
         redis.call('HINCRBY', states, state, -1)
     end
 end
+write_indexes(now)
 return #ids

@@ -41,6 +41,7 @@ local function regain(id, key, token)
     end
     local to = is_mine and 'running' or 'queued'
     redis.call('HINCRBY', states, state, -1)
+    index_state(id, state, to)
     redis.call('HINCRBY', states, to, 1)
     redis.call('HSET', key, 'state', to)
     if not is_mine then

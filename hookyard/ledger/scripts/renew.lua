@@ -11,6 +11,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, leased = {}, {}
 
+--@include index
 --@include regain
 
 -- A first write that needs no memory: a full Redis lets those that follow it through.
@@ -35,4 +36,5 @@ end
 if #leased > 0 then
     redis.call('ZADD', queue, 'XX', unpack(leased))
 end
+write_indexes(now)
 return answers

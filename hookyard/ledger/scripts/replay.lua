@@ -16,6 +16,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, queued = {}, false
 
+--@include index
+
 for i = 3, #ARGV, 2 do
     local id, job = ARGV[i], ARGV[i + 1]
     local key = prefix .. id
@@ -44,12 +46,14 @@ for i = 3, #ARGV, 2 do
         redis.call('ZREM', failed, id)
         redis.call('ZREM', done, id)
         redis.call('HINCRBY', states, state, -1)
+        index_state(id, state, 'queued')
         redis.call('HINCRBY', states, 'queued', 1)
         queued = true
         answers[#answers + 1] = 'queued'
     end
 end
 
+write_indexes(now)
 if queued and redis.call('LLEN', wake) == 0 then
     redis.call('LPUSH', wake, 1)
 end

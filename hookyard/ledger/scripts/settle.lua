@@ -21,6 +21,7 @@ local answers, moved, ended = {}, {}, 0
 local again, apart, over, gone = {}, {}, {}, {}
 local finished = { [failed] = {}, [done] = {} }
 
+--@include index
 --@include regain
 
 -- A first write that needs no memory: a full Redis lets those that follow it through.
@@ -42,12 +43,12 @@ for i = 3, #ARGV, 6 do
     local error, run = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
     local had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-        'confirmed', 'lapses', 'quarantined')
+        'confirmed', 'lapses', 'quarantined', 'prints', 'claimed')
     local holds = had[1] == 'running' and had[2] == token
     if not holds and regain(id, key, token) then
         holds = true
         had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-            'confirmed', 'lapses', 'quarantined')
+            'confirmed', 'lapses', 'quarantined', 'prints', 'claimed')
     end
     if not holds then
         answers[#answers + 1] = was_settled(key, token) and 1 or 0
@@ -89,6 +90,15 @@ for i = 3, #ARGV, 6 do
         elseif had[5] then
             unset[#unset + 1] = 'error'
         end
+        local received_ms = tonumber(redis.call('ZSCORE', root .. 'received', id)) or now
+        local prints = run ~= '' and index_run(id, received_ms, run, claims, had[10], now)
+        if prints and prints ~= '' then
+            add(set, 'prints', prints)
+        elseif prints and had[10] then
+            unset[#unset + 1] = 'prints'
+        end
+        index_state(id, 'running', to, received_ms)
+        tally_settled(to, claims, tonumber(had[11]) - received_ms, now)
         add(set, 'state', to)
         moved[to] = (moved[to] or 0) + 1
         gone[#gone + 1] = 'arq:in-progress:' .. id
@@ -132,6 +142,7 @@ end
 if #apart > 0 then
     redis.call('ZADD', quarantine, unpack(apart))
 end
+write_indexes(now)
 -- also for what falls due later: an idle worker may be sleeping past that time
 if #again + #apart > 0 and redis.call('LLEN', wake) == 0 then
     redis.call('LPUSH', wake, 1)
