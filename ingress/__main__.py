@@ -15,6 +15,8 @@ from hookyard.settings.settings import load_or_exit
 from hookyard.startup import drain_on_hangup, freeze_startup_objects
 from hookyard.telemetry import logs
 from ingress.app import create_app
+from ingress.connection import Connections, most_connections, protocol
+from ingress.metrics import IngressMetrics
 from ingress.startup_checks import start_faults
 
 if TYPE_CHECKING:
@@ -30,12 +32,15 @@ GRACE_S = 15
 class Server(uvicorn.Server):
     """uvicorn's server, which at SIGTERM first turns ``/ready`` to 503 and goes on answering for a while.
 
+    Answers end their connections then, so that a load balancer that keeps them opens them elsewhere.
+
     :param delay_s: the time that a load balancer needs to notice. A second signal cuts it short.
     """
 
-    def __init__(self, config: uvicorn.Config, *, delay_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, *, connections: Connections, delay_s: float) -> None:
         super().__init__(config)
         self.is_stopping = False
+        self._connections = connections
         self._delay_s = delay_s
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -43,10 +48,16 @@ class Server(uvicorn.Server):
         if self.is_stopping or not self.started or self._delay_s <= 0:
             super().handle_exit(sig, frame)
             return
-        self.is_stopping = True
+        self.is_stopping = self._connections.is_draining = True
         log.info("ingress stopping", in_s=self._delay_s)
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(loop.call_later, self._delay_s, super().handle_exit, sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """End connections that are past their time, once a second; uvicorn calls it ten times as often."""
+        if counter % 10 == 0:
+            self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -75,17 +86,28 @@ def main() -> int:
         )
         return 1
     logs.configure("ingress", level=settings.log_level, log_format=settings.log_format)
+    metrics = IngressMetrics()
+    connections = Connections(
+        most=most_connections(settings.max_connections),
+        keep_alive_s=settings.keep_alive_s,
+        refused=metrics.refused,
+    )
     stopping: list[Server] = []
-    app = create_app(settings, is_stopping=lambda: any(server.is_stopping for server in stopping))
+    app = create_app(
+        settings, metrics=metrics, is_stopping=lambda: any(server.is_stopping for server in stopping)
+    )
     server = Server(
         uvicorn.Config(
             app,
+            http=protocol(connections),  # type: ignore[arg-type]  # any callable that returns one will do
+            ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,  # the client's address decides nothing: GitLab authenticates itself
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         ),
+        connections=connections,
         delay_s=settings.shutdown_delay_s,
     )
     stopping.append(server)

@@ -34,12 +34,16 @@ log = structlog.get_logger("ingress")
 
 
 def create_app(
-    settings: Settings | None = None, *, is_stopping: Callable[[], bool] = lambda: False
+    settings: Settings | None = None,
+    *,
+    metrics: IngressMetrics | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Return the ingress.
 
     :param settings: read from the environment when not given, as ``uvicorn --factory`` does; then
         settings that cannot be used end the process with exit code 2 and one message.
+    :param metrics: made when not given.
     :param is_stopping: once it returns true, ``/ready`` answers 503, so that a load balancer turns elsewhere.
     """
     if settings is None:
@@ -55,10 +59,10 @@ def create_app(
         replicas_timeout_s=settings.redis_timeout_s / 2,
         accept_timeout_s=settings.redis_timeout_s,
     )
-    counted = IngressMetrics()
+    counted = metrics or IngressMetrics()
     acceptor = Acceptor(ledger, spool, timeout_s=settings.redis_timeout_s, metrics=counted)
     endpoint = Endpoint(settings, acceptor, counted)
-    metrics = MetricsEndpoint(settings, counted, spool)
+    metrics_endpoint = MetricsEndpoint(settings, counted, spool)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -78,7 +82,7 @@ def create_app(
         await cancel_and_wait(maintaining)
         if spool is not None:
             await spool.close()
-        metrics.close()
+        metrics_endpoint.close()
         await close(redis)
 
     async def health(_request: Request) -> Response:
@@ -109,7 +113,7 @@ def create_app(
         routes=[
             Route("/health", health),
             Route("/ready", ready),
-            Route("/metrics", metrics.answer),
+            Route("/metrics", metrics_endpoint.answer),
         ],
         lifespan=lifespan,
     )

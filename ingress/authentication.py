@@ -1,8 +1,9 @@
 """Authentication of requests, by signing token (GitLab 19 and later) or by secret token.
 
-Rule: pure, and asked before anything of the body is parsed. All comparisons are of bytes and in
-constant time. A signature that is present decides alone: a right secret token does not make up for a
-wrong one (GitLab's documentation on signing tokens; Standard Webhooks).
+Rule: pure. What the headers show is judged before the body is read, a signature before anything of the
+body is parsed. All comparisons are of bytes and in constant time. A signature that is present decides
+alone: a right secret token does not make up for a wrong one (GitLab's documentation on signing tokens;
+Standard Webhooks).
 """
 
 from __future__ import annotations
@@ -64,18 +65,26 @@ def _named(kind: str, position: int, secret: bytes) -> Credential:
     return Credential(name=f"{kind} {position} (…{fingerprint[-4:]})", secret=secret)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signed:
+    """A request whose signature is to be verified with its body."""
+
+    message_id: bytes
+    timestamp: bytes
+    signatures: tuple[bytes, ...]
+
+
 def authenticate(
-    headers: Mapping[bytes, bytes], body: bytes, *, credentials: Credentials, now_s: float
-) -> str | Refusal:
-    """Return the name of the credential that the request matches, e.g. ``secret token 1 (…9f86)``.
+    headers: Mapping[bytes, bytes], *, credentials: Credentials, now_s: float
+) -> str | Signed | Refusal:
+    """Return the name of the credential that the headers show, e.g. ``secret token 1 (…9f86)``.
 
     :param headers: raw values by lower-case name.
-    :param body: exactly the bytes that were received.
     :param now_s: Unix time in seconds.
-    :returns: the refusal where it matches none.
+    :returns: what :func:`verify` needs where the body decides, the refusal where they show none.
     """
     if credentials.signing_keys and b"webhook-signature" in headers:
-        return _verify_signature(headers, body, credentials, now_s)
+        return _signed(headers, credentials, now_s)
     if not credentials.secret_tokens and not credentials.signing_keys:
         return UNAUTHENTICATED
     token = headers.get(b"x-gitlab-token")
@@ -92,33 +101,37 @@ def authenticate(
     return name
 
 
+def verify(signed: Signed, body: bytes, *, credentials: Credentials) -> str | Refusal:
+    """Return the name of the signing token that *signed* was made with, for exactly these bytes."""
+    name = _first_match(
+        credentials.signing_keys,
+        lambda key: _any_equal(
+            signed.signatures,
+            sign(key, message_id=signed.message_id, timestamp=signed.timestamp, body=body),
+        ),
+    )
+    if name is None:
+        detail = "the webhook-signature was not made with one of GL_SIGNING_TOKEN"
+        return Refusal(status=401, reason="wrong_signature", detail=detail)
+    return name
+
+
 def sign(key: bytes, *, message_id: bytes, timestamp: bytes, body: bytes) -> bytes:
     """Return the ``v1`` signature: base64 of HMAC-SHA256 over ``id.timestamp.body`` (Standard Webhooks)."""
-    digest = hmac.digest(key, b".".join((message_id, timestamp, body)), "sha256")
-    return base64.b64encode(digest)
+    digest = hmac.new(key, b"%b.%b." % (message_id, timestamp), "sha256")
+    digest.update(body)
+    return base64.b64encode(digest.digest())
 
 
-def _verify_signature(
-    headers: Mapping[bytes, bytes], body: bytes, credentials: Credentials, now_s: float
-) -> str | Refusal:
+def _signed(headers: Mapping[bytes, bytes], credentials: Credentials, now_s: float) -> Signed | Refusal:
     message_id = headers.get(b"webhook-id", b"")
     timestamp = headers.get(b"webhook-timestamp", b"")
     if not message_id or not timestamp:
         detail = "a webhook-signature needs the headers webhook-id and webhook-timestamp beside it"
         return Refusal(status=401, reason="wrong_signature", detail=detail)
-    given = [
-        entry[3:]
-        for entry in headers[b"webhook-signature"].split(b" ")[:_MAX_SIGNATURES]
-        if entry.startswith(b"v1,") and _is_base64(entry[3:])
-    ]
-    name = _first_match(
-        credentials.signing_keys,
-        lambda key: _any_equal(given, sign(key, message_id=message_id, timestamp=timestamp, body=body)),
-    )
-    if name is None:
-        detail = "the webhook-signature was not made with one of GL_SIGNING_TOKEN"
+    if b"." in message_id:  # what is signed is id.timestamp.body, which could be split elsewhere then
+        detail = "the webhook-id of a signed request must not contain a dot"
         return Refusal(status=401, reason="wrong_signature", detail=detail)
-    # after the signature, so that only the holder of the key learns what this machine's clock shows
     if not (timestamp.isdigit() and len(timestamp) <= _MAX_TIMESTAMP_DIGITS):
         detail = "the webhook-timestamp is not Unix time in seconds"
         return Refusal(status=401, reason="stale", detail=detail)
@@ -127,7 +140,15 @@ def _verify_signature(
             f"the webhook-timestamp is more than {credentials.tolerance_s} s away from this machine's clock"
         )
         return Refusal(status=401, reason="stale", detail=detail)
-    return name
+    signatures = tuple(
+        entry[3:]
+        for entry in headers[b"webhook-signature"].split(b" ", _MAX_SIGNATURES)[:_MAX_SIGNATURES]
+        if entry.startswith(b"v1,") and _is_base64(entry[3:])
+    )
+    if not signatures:
+        detail = "the webhook-signature holds none of version v1"
+        return Refusal(status=401, reason="wrong_signature", detail=detail)
+    return Signed(message_id=message_id, timestamp=timestamp, signatures=signatures)
 
 
 def _first_match(credentials: tuple[Credential, ...], matches: Callable[[bytes], bool]) -> str | None:
@@ -136,7 +157,7 @@ def _first_match(credentials: tuple[Credential, ...], matches: Callable[[bytes],
     return names[0] if names else None
 
 
-def _any_equal(given: list[bytes], expected: bytes) -> bool:
+def _any_equal(given: tuple[bytes, ...], expected: bytes) -> bool:
     return any([hmac.compare_digest(entry, expected) for entry in given])  # noqa: C419 - no early exit
 
 

@@ -1,4 +1,4 @@
-"""The webhook endpoint, ``POST /``: authenticate → parse → accept → answer.
+"""The webhook endpoint, ``POST /``: judge the head → read the body → judge it → accept → answer.
 
 A plain ASGI callable, since it is the one path that must be fast. A value passes each step once; a
 step that refuses ends the way with a :class:`~ingress.refusal.Refusal`.
@@ -6,25 +6,26 @@ step that refuses ends the way with a :class:`~ingress.refusal.Refusal`.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.responses import PlainTextResponse
-from starlette.websockets import WebSocketClose
 
 from hookyard.ledger.records import Delivery
 from hookyard.settings.settings import decode_signing_token
 from ingress.acceptor import Accepted, NotAccepted
-from ingress.authentication import authenticate, make_credentials
+from ingress.authentication import Signed, make_credentials, verify
 from ingress.body import BodyTooLarge, BodyTooSlow, Disconnected, discard_rest, read_body
-from ingress.memory_budget import MemoryBudget, OverBudget
-from ingress.parsing import parse_delivery
+from ingress.head import Head, judge_head, too_large
+from ingress.memory_budget import SMALL_BYTES, MemoryBudget, OverBudget
+from ingress.parsing import LARGE_BYTES, parse_delivery
 from ingress.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S: Final = 10
 STATUS: Final = {Accepted.NEW: 202, Accepted.SPOOLED: 202, Accepted.DUPLICATE: 200}
+_OF_THE_HEAD: Final = {400, 401, 415}
 _EMPTY_BODY: Final = {"type": "http.response.body", "body": b""}
 _EMPTY_START: Final = {
     status: {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]}
@@ -66,9 +68,6 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "websocket":  # GitLab opens none
-            await WebSocketClose()(scope, receive, send)
-            return
         if scope["path"].removeprefix(scope.get("root_path", "")).strip("/"):
             answer = _plain_text(404, "there is nothing here; point GitLab's webhooks to /")
             await answer(scope, receive, send)
@@ -78,23 +77,36 @@ class Endpoint:
             await answer(scope, receive, send)
             return
         headers = dict(scope["headers"][::-1])  # of a repeated name, the first
+        head = judge_head(
+            headers,
+            credentials=self._credentials,
+            now_s=time.time(),
+            max_body_bytes=self._max_body_bytes,
+            new_id=_new_id,
+        )
+        if isinstance(head, Refusal):
+            await self._refuse_unread(head, headers, receive, send)
+            return
         try:
             body, reservation = await read_body(
                 receive,
-                content_length=headers.get(b"content-length"),
+                announced=head.announced_bytes,
                 max_bytes=self._max_body_bytes,
                 budget=self._budget,
+                is_stranger=isinstance(head.authenticated, Signed),
             )
         except Disconnected:
             return
         except (BodyTooLarge, BodyTooSlow, OverBudget) as exc:
-            await _refuse_unread(self._refuse(self._unread(exc)), receive, send)
+            await self._refuse_unread(self._unread(exc), headers, receive, send)
             return
         with reservation:
             began_s = time.perf_counter()
-            outcome: Delivery | Accepted | Refusal = judge(
-                headers, body, credentials=self._credentials, now_s=time.time(), new_id=_new_id
-            )
+            outcome: Delivery | Accepted | Refusal
+            if len(body) > LARGE_BYTES:
+                outcome = await asyncio.to_thread(self._judge, head, body)
+            else:
+                outcome = self._judge(head, body)
             if isinstance(outcome, Delivery):
                 outcome = await self._accept(outcome)
             self._metrics.answer_seconds.observe(time.perf_counter() - began_s)
@@ -103,6 +115,9 @@ class Endpoint:
         else:
             await send(_EMPTY_START[STATUS[outcome]])
             await send(_EMPTY_BODY)
+
+    def _judge(self, head: Head, body: bytes) -> Delivery | Refusal:
+        return judge(head, body, credentials=self._credentials)
 
     async def _accept(self, delivery: Delivery) -> Accepted | Refusal:
         try:
@@ -119,12 +134,37 @@ class Endpoint:
 
     def _unread(self, exc: BodyTooLarge | BodyTooSlow | OverBudget) -> Refusal:
         if isinstance(exc, BodyTooLarge):
-            detail = f"the body exceeds {self._max_body_bytes} bytes (HOOKYARD_MAX_BODY_BYTES)"
-            return Refusal(status=413, reason="too_large", detail=detail)
+            return too_large(self._max_body_bytes)
         if isinstance(exc, BodyTooSlow):
             return Refusal(status=408, reason="too_slow", detail="the body did not arrive in time")
         detail = "too many bodies are being received at the moment; send it again"
         return Refusal(status=503, reason="too_busy", detail=detail)
+
+    async def _refuse_unread(
+        self, refusal: Refusal, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        """Answer before the body was read.
+
+        What is left of a small body is dropped by the server. For any other the connection ends: all of the
+        answer is sent, the rest of the body read and dropped for a while, and only then is it closed.
+        """
+        answer = self._refuse(refusal)
+        length = headers.get(b"content-length", b"0")
+        is_small = length.isdigit() and int(length[:20]) <= SMALL_BYTES
+        is_in_frame = refusal.status in _OF_THE_HEAD and b"transfer-encoding" not in headers
+        if is_small and is_in_frame and b"expect" not in headers:
+            await send(
+                {"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers}
+            )
+            await send({"type": "http.response.body", "body": answer.body})
+            return
+        answer.headers["connection"] = "close"
+        await send(
+            {"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers}
+        )
+        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        await discard_rest(receive)
+        await send(_EMPTY_BODY)
 
     def _refuse(self, refusal: Refusal) -> PlainTextResponse:
         """Count and log *refusal*, and return its answer."""
@@ -135,30 +175,15 @@ class Endpoint:
         return _plain_text(refusal.status, refusal.detail)
 
 
-def judge(
-    headers: Mapping[bytes, bytes],
-    body: bytes,
-    *,
-    credentials: Credentials,
-    now_s: float,
-    new_id: Callable[[], str],
-) -> Delivery | Refusal:
-    """Return the delivery that a request holds if it is authentic, else the reason for its refusal.
-
-    :param headers: raw values by lower-case name.
-    :param now_s: Unix time in seconds.
-    :param new_id: makes an id where GitLab (before 17.4) sends none.
-    """
-    authenticated_by = authenticate(headers, body, credentials=credentials, now_s=now_s)
-    if isinstance(authenticated_by, Refusal):
-        return authenticated_by
-    return parse_delivery(
-        headers,
-        body,
-        authenticated_by=authenticated_by,
-        received_ms=int(now_s * 1000),
-        new_id=new_id,
-    )
+def judge(head: Head, body: bytes, *, credentials: Credentials) -> Delivery | Refusal:
+    """Return the delivery that a request holds if it is authentic, else the reason for its refusal."""
+    authenticated = head.authenticated
+    if isinstance(authenticated, Signed):
+        verified = verify(authenticated, body, credentials=credentials)
+        if isinstance(verified, Refusal):
+            return verified
+        authenticated = verified
+    return parse_delivery(head, body, authenticated_by=authenticated)
 
 
 def _new_id() -> str:
@@ -168,12 +193,3 @@ def _new_id() -> str:
 def _plain_text(status: int, line: str, **headers: str) -> PlainTextResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return PlainTextResponse(line + "\n", status_code=status, headers=named)
-
-
-async def _refuse_unread(answer: PlainTextResponse, receive: Receive, send: Send) -> None:
-    """Send all of *answer* before the body was read, discard the rest of the body, and only then close."""
-    answer.headers["connection"] = "close"
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    await discard_rest(receive)
-    await send(_EMPTY_BODY)

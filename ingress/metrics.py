@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 ANSWERS: Final = {
     "202": ("kept", "spooled"),
     "200": ("duplicate",),
-    "400": ("bad_id", "no_event", "malformed", "too_deep"),
+    "400": (
+        "bad_id",
+        "no_event",
+        "no_body",
+        "malformed",
+        "too_deep",
+        "not_http",
+        "bad_framing",
+        "upgrade",
+    ),
     "401": ("no_secret", "no_signature", "wrong_token", "wrong_signature", "stale"),
-    "408": ("too_slow",),
+    "408": ("too_slow", "head_too_slow"),
     "413": ("too_large",),
     "415": ("bad_charset", "bad_content_type"),
-    "503": ("too_busy", "cannot_keep"),
+    "431": ("head_too_large",),
+    "503": ("too_busy", "cannot_keep", "too_many_connections"),
 }
 """Every answer with its reasons. All are shown from the start, so that the first increase is seen. A test
 compares the reasons with the code."""

@@ -21,7 +21,7 @@ WEBHOOK = (
     b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
     b"X-Gitlab-Event: Push Hook\r\nX-Gitlab-Token: right\r\nwebhook-id: %b\r\nContent-Length: 2\r\n\r\n{}"
 )
-MOST_MODULES = 14
+MOST_MODULES = 15
 BACKGROUND_TASKS = {"maintain", "prune", "heartbeat"}
 TIMERS = {"_check_timeout"}
 

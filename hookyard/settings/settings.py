@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     spool_dir: Directory | None = _setting("HOOKYARD_SPOOL_DIR", default=None)
     spool_max_bytes: int = _setting("HOOKYARD_SPOOL_MAX_BYTES", default=1024**3, ge=1024**2)
     max_held_bytes: int = _setting("HOOKYARD_MAX_HELD_BYTES", default=128 * 1024**2, ge=1024**2)
+    max_connections: int = _setting("HOOKYARD_MAX_CONNECTIONS", default=2000, ge=1, le=100_000)
+    keep_alive_s: float = _setting("HOOKYARD_KEEP_ALIVE_S", default=130.0, gt=0, le=_HOUR_S)
     shutdown_delay_s: float = _setting("HOOKYARD_SHUTDOWN_DELAY_S", default=2.0, ge=0, le=_HOUR_S)
     max_body_bytes: int = _setting("HOOKYARD_MAX_BODY_BYTES", default=25 * 1024 * 1024, ge=1)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from hookyard.telemetry.metrics import RedisAway
+
+
+_NO_FILES_LEFT: Final = (errno.EMFILE, errno.ENFILE)
 
 
 class Outage:
@@ -27,6 +31,9 @@ class Outage:
             self._since = time.monotonic()
             self.is_on = True
             self._metrics.began()
+            if isinstance(error, OSError) and error.errno in _NO_FILES_LEFT:
+                self._log.error("no file descriptor left to reach Redis with; raise the limit (ulimit -n)")
+                return
             reason = str(error) or "no answer in time"
             self._log.error("Redis unavailable", error=f"{type(error).__name__}: {reason}")
 

@@ -139,8 +139,14 @@ class Spool:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Yield whether no other process is draining; the lock ends with the process that holds it."""
-        lock = os.open(self.directory / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        """Yield whether no other process is draining; the lock ends with the process that holds it.
+
+        :raises CannotSpool: when the lock cannot be opened.
+        """
+        try:
+            lock = os.open(self.directory / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as exc:
+            raise CannotSpool(f"the spool in {self.directory} cannot be used: {exc}") from exc
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

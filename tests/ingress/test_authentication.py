@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from hookyard.settings.settings import decode_signing_token
-from ingress.authentication import UNAUTHENTICATED, Credentials, authenticate, make_credentials, sign
+from ingress.authentication import (
+    UNAUTHENTICATED,
+    Credentials,
+    Signed,
+    authenticate,
+    make_credentials,
+    sign,
+    verify,
+)
 from ingress.refusal import Refusal
 
 # a vector made with the documented algorithm: docs.gitlab.com, "Signing tokens" of webhooks
@@ -43,14 +51,20 @@ def signed(key: bytes = KEY, *, timestamp: bytes = b"%d" % NOW, body: bytes = BO
     }
 
 
+def judge(headers, body, *, credentials, now_s):
+    """Judge a request as the endpoint does: its head, and with its body what that leaves open."""
+    found = authenticate(headers, credentials=credentials, now_s=now_s)
+    return verify(found, body, credentials=credentials) if isinstance(found, Signed) else found
+
+
 def reason(headers, known, *, body=BODY, now_s=NOW):
     """The slug of the refusal, ``None`` when there is none."""
-    found = authenticate(headers, body, credentials=known, now_s=now_s)
+    found = judge(headers, body, credentials=known, now_s=now_s)
     return found.reason if isinstance(found, Refusal) else None
 
 
 def test_the_documented_vector_is_authentic():
-    found = authenticate(SIGNED, BODY, credentials=keys(KEY), now_s=NOW)
+    found = judge(SIGNED, BODY, credentials=keys(KEY), now_s=NOW)
     assert isinstance(found, str)
     assert found == f"signing token 1 (…{hashlib.sha256(KEY).hexdigest()[-4:]})"
 
@@ -113,7 +127,7 @@ def test_any_signature_of_several_is_enough(header):
     ("known", "position"), [((KEY,), 1), ((KEY, OTHER_KEY), 1), ((OTHER_KEY, KEY), 2), ((KEY, KEY), 1)]
 )
 def test_any_of_several_signing_tokens_vouches_and_is_named(known, position):
-    found = authenticate(SIGNED, BODY, credentials=keys(*known), now_s=NOW)
+    found = judge(SIGNED, BODY, credentials=keys(*known), now_s=NOW)
     assert isinstance(found, str)
     assert found.startswith(f"signing token {position} (…")
 
@@ -163,8 +177,35 @@ def test_a_well_signed_timestamp_that_is_no_time_near_ours_is_stale(timestamp):
     assert reason(signed(timestamp=timestamp), keys(KEY)) == "stale"
 
 
-def test_only_who_signed_well_learns_that_the_clock_is_off():
-    assert reason({**SIGNED, b"webhook-signature": b"v1,AAAA"}, keys(KEY), now_s=0) == "wrong_signature"
+def test_what_needs_no_body_is_judged_without_one():
+    """A body costs memory and time, and GitLab's own clock is no secret."""
+    for changed, why in (
+        ({b"webhook-timestamp": b"0"}, "stale"),
+        ({b"webhook-timestamp": b"soon"}, "stale"),
+        ({b"webhook-signature": b"v2,AAAA"}, "wrong_signature"),
+        ({b"webhook-signature": b"v1,="}, "wrong_signature"),
+        ({b"webhook-id": b"a.1744578123"}, "wrong_signature"),
+    ):
+        found = authenticate({**SIGNED, **changed}, credentials=keys(KEY), now_s=NOW)
+        assert isinstance(found, Refusal)
+        assert found.reason == why
+    assert isinstance(authenticate(SIGNED, credentials=keys(KEY), now_s=NOW), Signed)
+
+
+@given(st.data())
+def test_what_was_signed_cannot_be_split_elsewhere(data):
+    """The same bytes under the same signature, with another id, timestamp and body."""
+    timestamp = st.sampled_from([b"%d" % NOW, b"0", b"%d" % (NOW + 1)])
+    body = data.draw(st.builds(b"%b.%b".__mod__, st.tuples(timestamp, st.binary(max_size=20))))
+    known, headers = keys(KEY), signed(body=body)
+    whole = b".".join((headers[b"webhook-id"], headers[b"webhook-timestamp"], body))
+    dots = [at for at, byte in enumerate(whole) if byte == ord(".")]
+    first = data.draw(st.sampled_from(dots[:-1]))
+    second = data.draw(st.sampled_from([at for at in dots if at > first]))
+    other = {b"webhook-id": whole[:first], b"webhook-timestamp": whole[first + 1 : second]}
+    found = judge({**headers, **other}, whole[second + 1 :], credentials=known, now_s=NOW)
+    is_the_same = (other[b"webhook-id"], other[b"webhook-timestamp"]) == (b"an-id", b"%d" % NOW)
+    assert isinstance(found, Refusal) is not is_the_same
 
 
 def test_a_wrong_signature_is_not_made_up_for_by_a_right_token():
@@ -204,7 +245,7 @@ def test_a_signature_that_nobody_here_can_check_leaves_it_to_the_token():
     ids=lambda value: value[:20] if isinstance(value, bytes) else value,
 )
 def test_any_secret_token_vouches_and_nothing_like_it(token, expected):
-    found = authenticate(
+    found = judge(
         {b"x-gitlab-token": token}, b"", credentials=keys(tokens=("first", "second", "ключ é")), now_s=NOW
     )
     if expected is None:
@@ -231,14 +272,14 @@ def test_a_request_without_what_is_asked_for_is_refused(headers, known, expected
 
 def test_with_no_secret_at_all_everybody_is_believed_and_that_is_said():
     for headers in ({}, SIGNED, {b"x-gitlab-token": b"t"}):
-        assert authenticate(headers, BODY, credentials=keys(), now_s=NOW) == UNAUTHENTICATED
+        assert judge(headers, BODY, credentials=keys(), now_s=NOW) == UNAUTHENTICATED
 
 
 def test_who_vouched_never_tells_the_secret():
     secrets = ("tok-5f2", "ab", "é")
     known = keys(KEY, tokens=secrets)
     for headers in (SIGNED, *({b"x-gitlab-token": secret.encode()} for secret in secrets)):
-        found = authenticate(headers, BODY, credentials=known, now_s=NOW)
+        found = judge(headers, BODY, credentials=known, now_s=NOW)
         assert isinstance(found, str)
         said = found.partition(" (")[0]
         assert said in {"signing token 1", "secret token 1", "secret token 2", "secret token 3"}
@@ -248,7 +289,7 @@ def test_who_vouched_never_tells_the_secret():
 def test_a_refusal_never_repeats_what_was_sent():
     known = keys(KEY, tokens=("right",))
     for headers in ({**SIGNED, b"webhook-signature": b"v1,c2VjcmV0"}, {b"x-gitlab-token": b"c2VjcmV0"}):
-        found = authenticate(headers, b"c2VjcmV0", credentials=known, now_s=NOW)
+        found = judge(headers, b"c2VjcmV0", credentials=known, now_s=NOW)
         assert isinstance(found, Refusal)
         assert "c2VjcmV0" not in found.detail + found.reason
 
@@ -282,4 +323,4 @@ def test_it_agrees_with_the_standardwebhooks_package(body, message_id, key):
 )
 def test_no_bytes_make_it_raise_or_believe(headers, body):
     known = keys(KEY, tokens=(hashlib.sha256(b"nobody guesses this").hexdigest(),))
-    assert isinstance(authenticate(headers, body, credentials=known, now_s=NOW), Refusal)
+    assert isinstance(judge(headers, body, credentials=known, now_s=NOW), Refusal)

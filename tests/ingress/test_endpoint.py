@@ -1,4 +1,4 @@
-"""The endpoint behind plain uvicorn, on a real socket: answers, pieces, pipelining, refusals, Redis away."""
+"""The endpoint on a real socket: answers, pieces, requests sent ahead, refusals, Redis away."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import uvicorn
 
 from hookyard.ledger.records import State
 from ingress.app import create_app
+from ingress.connection import Connections, protocol
 from ingress.memory_budget import MemoryBudget, OverBudget
 from tests.fakes import until
 
@@ -49,7 +50,9 @@ async def serve(make_settings, free_server):
 
     async def start(*, uvicorn_options=None, **given):
         app = create_app(make_settings(**given))
-        options = {"proxy_headers": False, "server_header": False, **(uvicorn_options or {})}
+        guarded = protocol(Connections(most=100, keep_alive_s=60, refused=lambda *_: None))
+        options = {"proxy_headers": False, "server_header": False, "http": guarded, "ws": "none"}
+        options |= uvicorn_options or {}
         url = httpx.URL(await free_server(app, **options))
 
         async def connect():
@@ -215,23 +218,6 @@ async def test_who_hangs_up_before_the_answer_leaves_his_delivery(serve, listing
 
     await until(kept)
     assert await ask(connect, request(2)) == 202
-
-
-async def test_an_idle_connection_is_closed_and_a_used_one_is_not(serve):
-    connect = await serve(uvicorn_options={"timeout_keep_alive": 1})
-    (idle, starting), (used, writer) = await connect(), await connect()
-    starting.write(request(0))
-    assert (await read_answer(idle))[0] == 202
-    closing = asyncio.create_task(idle.read())
-    number = 0
-    while not closing.done():
-        number += 1
-        writer.write(request(number))
-        assert (await read_answer(used))[0] == 202
-        await asyncio.wait([closing], timeout=0.2)
-    assert await closing == b""
-    assert number > 2
-    assert await asyncio.wait_for(used.read(), 60) == b""  # in its turn
 
 
 async def test_what_a_hung_redis_does_not_take_is_spooled_in_its_turn(serve, own_redis, tmp_path):
