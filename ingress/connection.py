@@ -6,21 +6,26 @@ around it has no limit there, costs memory and time before anybody has shown a s
 
 - a request line and its headers are at most ``MAX_HEAD_BYTES`` and ``MAX_FIELDS`` (431) and complete
   within ``HEAD_TIMEOUT_S``; so is the first request of a connection;
-- one request at a time: what is sent ahead of an answer stays in the socket;
+- one request at a time: the parser is given no more than to the end of a head or of a body, so that what is
+  sent ahead of an answer is not parsed before it, wherever segments end;
 - an upgrade is never made. One that comes with a body is refused, since the parser takes the body for the
   next request;
 - trailers are dropped, and what frames a chunked body may not outweigh it;
-- there are at most so many connections; beyond that the one that has been waiting longest is closed.
+- there are at most so many connections; beyond that the one that has been waiting longest is closed, then
+  strangers whose bodies are not complete.
 """
 
 from __future__ import annotations
 
 import resource
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingress.head import IS_KNOWN
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,14 +42,11 @@ ANSWER_TIMEOUT_S: Final = 60.0
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_FIELDS: Final = 100
 MAX_HEADS_BYTES: Final = 16 * 1024 * 1024
-"""Of all heads together that are not complete."""
-
-_SEPARATORS_BYTES: Final = 1024
-"""What stands between names and values of a head; counted only while it is not parsed."""
+"""Of all heads together that are not complete, and of all that was sent ahead of answers."""
 
 _FRAMING_BYTES: Final = 64 * 1024
 _FRAMING_PER_BODY_BYTE: Final = 8
-_NEXT_REQUEST: Final = b" HTTP/"
+_BLANK_LINE: Final = b"\r\n\r\n"
 _SPARE_FILES: Final = 64
 """Descriptors for everything but connections: Redis, the spool, libraries."""
 
@@ -63,7 +65,8 @@ class Connections:
         self.refused = refused
         self.is_draining = False
         """Whether answers end their connections, so that a load balancer uses no old one."""
-        self.open: set[Connection] = set()
+        self.open: dict[Connection, None] = {}
+        """All, the oldest first."""
         self.waiting: dict[Connection, None] = {}
         """Those without a complete head, the longest-waiting first."""
         self.heads_bytes = 0
@@ -74,9 +77,14 @@ class Connections:
             connection.expire()
 
     def make_room(self, but: Connection) -> None:
-        """Close those that have been waiting longest until the others are within the limits."""
+        """Close those that have been waiting longest until the others are within the limits.
+
+        Then those that send a body and have not shown who they are. A webhook that was read whole, or whose
+        sender is known, is never closed for another connection.
+        """
         while len(self.open) > self.most or self.heads_bytes > MAX_HEADS_BYTES:
-            oldest = next((each for each in self.waiting if each is not but), None)
+            unknown = (each for each in self.open if each.is_stranger_at_work())
+            oldest = next((each for each in chain(self.waiting, unknown) if each is not but), None)
             if oldest is None:
                 break
             oldest.abort()
@@ -108,8 +116,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._in_body = False
         self._head_bytes = 0
-        self._is_counted = False  # the piece that is being parsed, as part of a head
-        self._fields = 0
+        self._body_left: int | None = None  # of an announced length
+        self._line_end = b""  # the last bytes that were searched for a blank line
         self._body_bytes = 0
         self._framing_bytes = 0
 
@@ -121,7 +129,7 @@ class Connection(HttpToolsProtocol):
         self.transport = transport
         self.flow = FlowControl(transport)
         self.scheme = "http"  # the addresses of both ends decide nothing, and asking for them costs
-        self._all.open.add(self)
+        self._all.open[self] = None
         self._wait(HEAD_TIMEOUT_S)
         if len(self._all.open) > self._all.most:
             self._all.make_room(self)
@@ -130,10 +138,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it, and all that it has read."""
-        self._all.open.discard(self)
+        self._all.open.pop(self, None)
         self._stop_waiting()
         self._is_over = True
-        self._held = b""
+        self._let_go()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -147,10 +155,11 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse *data*, one request at a time."""
-        if self._held:
-            self._held += data  # was under way when reading was paused
-            self.flow.pause_reading()
-        elif not self._is_over:
+        if self._is_over:
+            return
+        if self._has_unanswered():
+            self._hold(data)
+        else:
             self._take(data)
 
     def expire(self) -> None:
@@ -163,26 +172,62 @@ class Connection(HttpToolsProtocol):
     def abort(self) -> None:
         """Close it at once."""
         self._is_over = True
-        self._all.open.discard(self)
+        self._all.open.pop(self, None)
         self._stop_waiting()
         self.transport.abort()
 
     # --- taking requests ------------------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
-        """Parse piece by piece, each with at most the beginning of one request."""
+        """Parse up to the end of a request, and hold what follows it until that is answered.
+
+        A head and a chunked body end with a blank line, any other body by its length. Where a piece ends
+        only decides when bytes are parsed, never how.
+        """
         at, end = 0, len(data)
         while at < end and not self._is_over:
             if self._has_unanswered():
-                self._held = data[at:]
-                self.flow.pause_reading()
+                self._hold(data[at:])
                 return
-            first = data.find(_NEXT_REQUEST, at)
-            upto = data.find(_NEXT_REQUEST, first + 1) if first >= 0 else -1
-            if upto < 0:
-                upto = end
-            self._parse(data[at:upto] if at or upto < end else data)
+            if self._body_left:
+                upto = min(end, at + self._body_left)
+                self._body_left -= upto - at
+            else:
+                upto = self._end_of_block(data, at)
+            self._parse(data[at:upto] if upto - at < end else data)
             at = upto
+
+    def _end_of_block(self, data: bytes, at: int) -> int:
+        """Return where the next blank line in *data* ends, which may have begun before; else the end."""
+        before = self._line_end
+        if before:
+            found = (before + data[at : at + 3]).find(_BLANK_LINE)
+            if found >= 0:
+                self._line_end = b""
+                return at + found + 4 - len(before)
+        found = data.find(_BLANK_LINE, at)
+        if found >= 0:
+            self._line_end = b""
+            return found + 4
+        self._line_end = (before + data[max(at, len(data) - 3) :])[-3:]
+        return len(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what is sent ahead of an answer, while all clients together send not too much of that."""
+        self.flow.pause_reading()
+        if self._all.heads_bytes + len(data) <= MAX_HEADS_BYTES:
+            self._held += data
+            self._all.heads_bytes += len(data)
+        else:
+            self._let_go()
+            self._is_over = True
+            self.cycle.keep_alive = False
+
+    def _let_go(self) -> bytes:
+        """Return what was held, which no longer is."""
+        held, self._held = self._held, b""
+        self._all.heads_bytes -= len(held)
+        return held
 
     def _has_unanswered(self) -> bool:
         """Return whether a request is complete, and its answer is not."""
@@ -190,10 +235,15 @@ class Connection(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def _parse(self, piece: bytes) -> None:
-        was_in_head = self._is_counted = self._in_head
-        was_between = not (was_in_head or self._in_body)
         if self._in_body:
-            self._framing_bytes += len(piece)  # without what turns out to be body
+            if self._body_left is None:
+                self._framing_bytes += len(piece)  # without what turns out to be body
+        else:
+            self._head_bytes += len(piece)
+            self._all.heads_bytes += len(piece)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
+                return
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
@@ -202,18 +252,19 @@ class Connection(HttpToolsProtocol):
             if not self._is_over:
                 self._refuse(400, "not_http", "this is not HTTP")
             return
-        if self._in_head and (was_between or self._is_counted):
-            self._count(len(piece) - (0 if self._is_counted else self._head_bytes))
-            if self._head_bytes > MAX_HEAD_BYTES + _SEPARATORS_BYTES:
-                self._refuse_head()
-            elif self._all.heads_bytes > MAX_HEADS_BYTES:
-                self._all.make_room(self)
-        elif self._framing_bytes > _FRAMING_BYTES + _FRAMING_PER_BODY_BYTE * self._body_bytes:
+        if self._framing_bytes > _FRAMING_BYTES + _FRAMING_PER_BODY_BYTE * self._body_bytes:
             self._refuse(400, "bad_framing", "the body's framing outweighs the body")
+        elif self._all.heads_bytes > MAX_HEADS_BYTES:
+            self._all.make_room(self)
+
+    def is_stranger_at_work(self) -> bool:
+        """Return whether its request is not complete, and nobody knows yet who sends it."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.more_body and IS_KNOWN not in self.scope
 
     def _go_on(self) -> None:
         """Parse what was held back."""
-        held, self._held = self._held, b""
+        held = self._let_go()
         if held and not self._is_over:
             self._take(held)
         if not self._held:
@@ -245,34 +296,27 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        if self._has_unanswered():
+            raise _Refused  # it cannot be: a piece ends where a request does
         super().on_message_begin()
-        self._in_head, self._in_body, self._is_counted = True, False, False
-        self._fields = 0
+        self._in_head, self._in_body = True, False
+        self._body_left = None
         self._body_bytes = self._framing_bytes = 0
         self.deadline = min(self.deadline, self.loop.time() + HEAD_TIMEOUT_S)
 
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the request's target."""
-        self.url += url
-        self._check_head(len(url))
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; one after the body (a trailer) is dropped, as RFC 9110, 6.5.1 allows."""
-        if self._in_head:
-            self._fields += 1
-            self._check_head(len(name) + len(value))
-            super().on_header(name, value.strip(b" \t"))  # RFC 9110, 5.5
-
-    def _check_head(self, further: int) -> None:
-        if not self._is_counted:
-            self._count(further)
-        if self._head_bytes > MAX_HEAD_BYTES + _SEPARATORS_BYTES or self._fields > MAX_FIELDS:
+        if not self._in_head:
+            return
+        if len(self.headers) >= MAX_FIELDS:
             self._refuse_head()
             raise _Refused
-
-    def _count(self, further: int) -> None:
-        self._head_bytes += further
-        self._all.heads_bytes += further
+        name, value = name.lower(), value.strip(b" \t")  # RFC 9110, 5.5
+        if name == b"content-length":
+            self._body_left = int(value)  # the parser refuses what is no number
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
 
     def _refuse_head(self) -> None:
         line = f"the request's headers exceed {MAX_HEAD_BYTES} bytes or {MAX_FIELDS} fields"
@@ -281,9 +325,6 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
         self._in_head, self._in_body = False, True
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
-            self._refuse_head()
-            raise _Refused
         self._stop_waiting()
         self.deadline = self.loop.time() + ANSWER_TIMEOUT_S
         upgrades = self.parser.should_upgrade()
@@ -309,6 +350,8 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request."""
         self._in_body = False
+        self._body_left = None
+        self._line_end = b""
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

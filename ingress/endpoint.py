@@ -19,7 +19,7 @@ from hookyard.settings.settings import decode_signing_token
 from ingress.acceptor import Accepted, NotAccepted
 from ingress.authentication import Signed, make_credentials, verify
 from ingress.body import BodyTooLarge, BodyTooSlow, Disconnected, discard_rest, read_body
-from ingress.head import Head, judge_head, too_large
+from ingress.head import IS_KNOWN, Head, judge_head, too_large
 from ingress.memory_budget import SMALL_BYTES, MemoryBudget, OverBudget
 from ingress.parsing import LARGE_BYTES, parse_delivery
 from ingress.refusal import Refusal
@@ -87,13 +87,16 @@ class Endpoint:
         if isinstance(head, Refusal):
             await self._refuse_unread(head, headers, receive, send)
             return
+        is_stranger = isinstance(head.authenticated, Signed)
+        if not is_stranger:
+            scope[IS_KNOWN] = True
         try:
             body, reservation = await read_body(
                 receive,
                 announced=head.announced_bytes,
                 max_bytes=self._max_body_bytes,
                 budget=self._budget,
-                is_stranger=isinstance(head.authenticated, Signed),
+                is_stranger=is_stranger,
             )
         except Disconnected:
             return
@@ -177,6 +180,9 @@ class Endpoint:
 
 def judge(head: Head, body: bytes, *, credentials: Credentials) -> Delivery | Refusal:
     """Return the delivery that a request holds if it is authentic, else the reason for its refusal."""
+    if head.announced_bytes and len(body) != head.announced_bytes:  # a server that mistakes the frame
+        detail = "the body is not as long as its Content-Length says"
+        return Refusal(status=400, reason="malformed", detail=detail)
     authenticated = head.authenticated
     if isinstance(authenticated, Signed):
         verified = verify(authenticated, body, credentials=credentials)

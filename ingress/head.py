@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from ingress.authentication import Credentials
 
+IS_KNOWN: Final = "hookyard.sender_is_known"
+"""In a request's scope once its head has shown who sends it."""
+
 KEPT_HEADERS: Final = (
     "x-gitlab-event-uuid",
     "x-gitlab-webhook-uuid",
@@ -56,6 +59,9 @@ BAD_CONTENT_TYPE: Final = Refusal(
     reason="bad_content_type",
     detail="the Content-Type must be application/json, application/x-www-form-urlencoded "
     f"or application/octet-stream, of at most {_CONTENT_TYPE_LIMIT} characters",
+)
+NO_BODY: Final = Refusal(
+    status=400, reason="no_body", detail="the request has no body; each of GitLab's webhooks has one"
 )
 _TRACEPARENT: Final = re.compile(
     "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
@@ -134,9 +140,9 @@ def judge_head(
 
 def _announced_bytes(headers: Mapping[bytes, bytes], max_bytes: int) -> int | Refusal:
     length = headers.get(b"content-length")
-    if length is None and b"transfer-encoding" not in headers:
-        return Refusal(status=400, reason="no_body", detail="the request announces no body")
     announced = int(length[:20]) if length is not None and length.isdigit() else 0
+    if not announced and b"transfer-encoding" not in headers:
+        return NO_BODY
     return announced if announced <= max_bytes else too_large(max_bytes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 
 import httpx
 import pytest
@@ -119,13 +120,12 @@ async def test_a_head_that_is_too_large_is_431_and_ends_the_connection(door, hea
 
 async def test_a_head_at_the_limit_is_taken_however_it_is_cut(door):
     at_limit = await door()
-    room = MAX_HEAD_BYTES - sum(
-        len(line.replace(b": ", b"")) for line in webhook(1, further=b"x: \r\n").split(b"\r\n")[1:-2]
-    )
-    sent = [webhook(n, further=b"x: " + b"y" * (room - 10) + b"\r\nConnection: close\r\n") for n in (1, 2)]
-    sent = [each.replace(b"y" * 15, b"", 1) for each in sent]  # "Connection" and "close"
+    least = [webhook(n, further=b"Connection: close\r\nx: \r\n") for n in (1, 2)]
+    room = MAX_HEAD_BYTES - len(least[0]) + len(b"{}")
+    sent = [each.replace(b"x: ", b"x: " + b"y" * room) for each in least]
     assert status(await at_limit.send(sent[0])) == 202
     assert status(await at_limit.send(sent[1][:70], sent[1][70:30_000], sent[1][30_000:])) == 202
+    assert status(await at_limit.send(sent[0].replace(b"yy", b"yyy", 1))) == 431
 
 
 async def test_a_head_that_does_not_arrive_is_408_and_a_silent_connection_is_closed(door, monkeypatch):
@@ -181,6 +181,41 @@ async def test_where_all_connections_are_at_work_another_is_503(door):
         writer.write(webhook(number, b"{}")[:-1])
     await until(lambda: len(busy.connections.open) == 2 and not busy.connections.waiting)
     assert status(await busy.send(webhook(3))) == 503
+
+
+SIGNED = b"webhook-signature: v1,AAAA\r\nwebhook-timestamp: %d\r\n"
+STRANGERS = {
+    "silent": lambda: b"",
+    "half a head": lambda: HEAD,
+    "idle": lambda: b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    "refused": lambda: webhook(1, b"x" * 100_000)[:-1],
+    "refused and chunked": lambda: CHUNKED,
+    "signed wrongly": lambda: webhook(1, b"x" * 100, SIGNED % time.time())[:-1],
+    "signed wrongly and large": lambda: webhook(1, b"x" * 1_000_000, SIGNED % time.time())[:-1],
+}
+
+
+@pytest.mark.parametrize("sent", STRANGERS.values(), ids=STRANGERS)
+async def test_a_genuine_webhook_is_202_while_strangers_hold_all_they_can(door, sent):
+    """Whatever state their connections are in, there is room for one that is nobody's victim itself."""
+    full = await door(
+        most=20,
+        GL_SECRET="right",
+        GL_SIGNING_TOKEN="whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        HOOKYARD_ALLOW_UNAUTHENTICATED=False,
+        HOOKYARD_MAX_HELD_BYTES=2**20,
+        HOOKYARD_MAX_BODY_BYTES=2**20,
+    )
+    for number in range(60):
+        _, writer = await full.connect()
+        writer.write(sent())
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        if number % 20 == 19:
+            await until(lambda: len(full.connections.open) == 20)
+            genuine = webhook(number, further=b"X-Gitlab-Token: right\r\nConnection: close\r\n")
+            assert status(await full.send(genuine)) == 202
+            assert status(await full.send(genuine[:-1], genuine[-1:])) == 200
 
 
 UPGRADES = {
