@@ -32,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "hookyard.startup": set(),
     "hookyard.settings": {"hookyard.redis", "hookyard.telemetry"},
     "hookyard.ledger": {"hookyard.redis", "hookyard.settings", "hookyard.telemetry"},
-    "hookyard.gitlab": {"hookyard.settings", "hookyard.telemetry"},
+    "hookyard.gitlab": {"hookyard", "hookyard.settings", "hookyard.telemetry"},
     "hookyard.host": {
         "hookyard",
         "hookyard.gitlab",
@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.telemetry",
     },
     "hookyard.cli": {
+        "hookyard",
         "gitlab_emulator",
         "hookyard.gitlab",
         "hookyard.host",
@@ -110,6 +111,7 @@ PURE = [
     "hookyard/cli/check/finding.py",
     "hookyard/cli/check/live_rules.py",
     "hookyard/cli/output/json_documents.py",
+    "hookyard/cli/output/safe.py",
     "hookyard/cli/output/times.py",
     "hookyard/cli/up/welcome.py",
     "hookyard/cli/output/tables.py",

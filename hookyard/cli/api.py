@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated, Any
 
 import typer
 
 from hookyard.cli.context import context_or_exit
-from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, console, show_json, stop
+from hookyard.cli.output.terminal import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    console,
+    show_json,
+    show_json_in_colours,
+    stop,
+)
 
 
 def api(
@@ -35,6 +41,7 @@ def api(
     import httpx
     from gidgetlab.exceptions import GitLabException
 
+    from hookyard import GiveUp
     from hookyard.cli import gitlab_call
     from hookyard.gitlab.errors import why_it_failed
 
@@ -46,6 +53,8 @@ def api(
         answer = asyncio.run(gitlab_call.make_call(call, settings))
     except gitlab_call.UsageError as exc:
         stop(str(exc), EXIT_USAGE)
+    except GiveUp as exc:
+        stop(str(exc), EXIT_FAILED)
     except (GitLabException, httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError) as exc:
         stop(why_it_failed(exc, gitlab_url=settings.gitlab_url), EXIT_FAILED)
     _print(answer)
@@ -55,6 +64,6 @@ def _print(answer: Any) -> None:
     if answer is None or answer == "":
         return
     if console().is_terminal:
-        console().print_json(json.dumps(answer))
+        show_json_in_colours(answer)
     else:
         show_json(answer)

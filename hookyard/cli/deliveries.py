@@ -13,8 +13,17 @@ from rich.live import Live
 
 from hookyard.cli import selection
 from hookyard.cli.ledger_session import LedgerSession, with_ledger
-from hookyard.cli.output import json_documents, tables, terminal, text
-from hookyard.cli.output.terminal import EXIT_USAGE, JsonOption, console, now_ms, show_json, stop
+from hookyard.cli.output import json_documents, tables, terminal
+from hookyard.cli.output.safe import plain
+from hookyard.cli.output.terminal import (
+    EXIT_USAGE,
+    JsonOption,
+    console,
+    now_ms,
+    show_json,
+    show_json_in_colours,
+    stop,
+)
 from hookyard.ledger.query import Filter
 
 if TYPE_CHECKING:
@@ -93,9 +102,9 @@ def _print_body(body: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        console().print_json(text.plain(json.dumps(json.loads(body), ensure_ascii=False)))
+        show_json_in_colours(json.loads(body))
     except (ValueError, RecursionError):
-        console().out(text.plain(body.decode("utf-8", "replace")))
+        console().out(plain(body.decode("utf-8", "replace")))
 
 
 def stats(

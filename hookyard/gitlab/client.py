@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http
 import json
 import logging
@@ -21,12 +22,15 @@ import httpx
 from gidgetlab.exceptions import BadRequest, GitLabBroken, HTTPException, InvalidField, RateLimitExceeded
 from gidgetlab.httpx import GitLabAPI
 from gidgetlab.sansio import RateLimit
+from httpx._utils import get_environment_proxies
 from httpx_retries import Retry, RetryTransport
 
+from hookyard import GiveUp
+from hookyard.gitlab.origin import ForeignAddress, GitLabAddress
 from hookyard.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from hookyard.settings.settings import Settings
 
@@ -35,7 +39,13 @@ _log = logs.stdlib_logger("hookyard.gitlab")
 
 _PATH_LIMIT: Final = 200
 _TEXT_LIMIT: Final = 300
-_UNNAMED_WAIT_S: Final = 1.0
+_LEAST_WAIT_S: Final = 1.0
+"""After a 429, doubled each time: GitLab names a wait of 0 too, and would be asked at once for ever."""
+
+_LONGEST_WAIT_S: Final = 366 * 86_400.0
+_MAX_ANSWER_BYTES: Final = 100 * 1024 * 1024
+_DIGITS: Final = 15
+_RATE_LIMIT_HEADERS: Final = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 
 class CallListener(Protocol):
@@ -43,6 +53,10 @@ class CallListener(Protocol):
 
     def called(self, method: str, status: int | None, seconds: float, headers: Mapping[str, str]) -> None:
         """Hear of one; *status* is ``None`` when there was no answer."""
+
+
+class AnswerTooLarge(GiveUp):
+    """GitLab's answer, unpacked, is larger than any that is read."""
 
 
 class TooManyRequests(BadRequest):
@@ -58,11 +72,8 @@ def open_client(settings: Settings) -> httpx.AsyncClient:
     and lost connections only for methods that may be repeated (not POST and PATCH). A 429 is
     :class:`DeliveryGitLabAPI`'s.
     """
-    transport = httpx.AsyncHTTPTransport(
-        retries=1,
-        limits=httpx.Limits(
-            max_connections=settings.gitlab_connections, max_keepalive_connections=settings.gitlab_connections
-        ),
+    limits = httpx.Limits(
+        max_connections=settings.gitlab_connections, max_keepalive_connections=settings.gitlab_connections
     )
     retry = Retry(
         total=2,
@@ -71,8 +82,18 @@ def open_client(settings: Settings) -> httpx.AsyncClient:
         total_timeout=max(settings.gitlab_wait_s, 0.1),
         status_forcelist=(502, 503, 504),
     )
+
+    def transport(proxy: str | None = None) -> RetryTransport:
+        inner = httpx.AsyncHTTPTransport(retries=1, limits=limits, proxy=proxy)
+        return RetryTransport(transport=inner, retry=retry)
+
     return httpx.AsyncClient(
-        transport=RetryTransport(transport=transport, retry=retry),
+        transport=transport(),
+        # httpx leaves HTTPS_PROXY and its like alone where it is given a transport
+        mounts={
+            pattern: None if proxy is None else transport(proxy)
+            for pattern, proxy in get_environment_proxies().items()
+        },
         # waiting for a free connection is the handler's own time, and bounded by its timeout
         timeout=httpx.Timeout(settings.gitlab_timeout_s, pool=settings.handler_timeout_s),
     )
@@ -101,32 +122,57 @@ class DeliveryGitLabAPI(GitLabAPI):
             access_token=token.get_secret_value() if token else None,
             url=settings.gitlab_url,
         )
+        self._address = _address(settings.gitlab_url)
         self._event_uuid = event_uuid
         self._wait_s = settings.gitlab_wait_s
         self._clock = clock
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
 
+    async def getiter(self, url: str, params: Mapping[str, Any] | None = None) -> AsyncGenerator[Any, None]:
+        """Yield the items of a list, page after page, each once.
+
+        gidgetlab's own one goes a call deeper for each page, and sends *params* with each link again, so that
+        ``page=1`` in it never gets beyond the first.
+
+        :raises ForeignAddress: for a link that leads out of GitLab's API, or back to a page that was read.
+        """
+        data, more = await self._make_request("GET", url, dict(params or {}), b"")
+        seen: set[str] = set()
+        while True:
+            for item in data:
+                yield item
+            if not more:
+                return
+            link = self._address.rebase(more)
+            if link in seen:
+                raise ForeignAddress("GitLab links from page to page without end")
+            seen.add(link)
+            data, more = await self._make_request("GET", link, {}, b"")
+
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Make a call; waits out a short 429, and raises error answers itself.
 
+        :raises ForeignAddress: for an address that is not ``GL_URL``'s.
         :raises TooManyRequests: for a 429 whose wait is longer than ``HOOKYARD_GITLAB_WAIT_S`` in all.
         """
+        self._address.check(url)
         if asyncio.get_running_loop() is not self._loop:
             calling = asyncio.run_coroutine_threadsafe(self._request(method, url, headers, body), self._loop)
             return await asyncio.wrap_future(calling)
         sent = dict(headers)
-        if self._event_uuid and url.startswith((self.api_url, self.graphql_endpoint)):
+        if self._event_uuid:
             sent["x-gitlab-event-uuid"] = self._event_uuid
-        patience_s = self._wait_s
+        patience_s, least_s = self._wait_s, _LEAST_WAIT_S
         while True:
             status, answered, content = await self._call(method, url, sent, body)
             if status != http.HTTPStatus.TOO_MANY_REQUESTS:
                 break
             named_s = retry_after_s(answered, now_s=self._clock())
-            wait_s = max(_UNNAMED_WAIT_S if named_s is None else named_s, 0.05)
+            wait_s = max(named_s or 0.0, least_s)
+            least_s *= 2
             if wait_s > patience_s:
                 raise _too_many(content, named_s)
             patience_s -= wait_s
@@ -144,7 +190,7 @@ class DeliveryGitLabAPI(GitLabAPI):
         status: int | None = None
         answered: Mapping[str, str] = {}
         try:
-            status, answered, content = await super()._request(method, url, headers, body)
+            status, answered, content = await self._exchange(method, url, headers, body)
         finally:
             took_s = time.perf_counter() - began
             if self._metrics:
@@ -158,6 +204,34 @@ class DeliveryGitLabAPI(GitLabAPI):
                     took_ms=round(took_s * 1000),
                 )
         return status, answered, content
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request and read its answer.
+
+        :raises AnswerTooLarge: for one that would take too much memory, which a small one can once unpacked.
+        """
+        async with self._client.stream(method, url, headers=dict(headers), content=body) as response:
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > _MAX_ANSWER_BYTES:
+                    raise AnswerTooLarge(f"GitLab's answer exceeds {_MAX_ANSWER_BYTES // 1024**2} MB")
+        return response.status_code, _readable(response.headers), bytes(content)
+
+
+@functools.cache
+def _address(url: str) -> GitLabAddress:
+    return GitLabAddress(url)
+
+
+def _readable(headers: httpx.Headers) -> httpx.Headers:
+    """Return *headers* without rate limits that are no numbers, on which gidgetlab would fail."""
+    if all(_number(headers.get(name, "0")) is not None for name in _RATE_LIMIT_HEADERS):
+        return headers
+    limits = {name.encode() for name in _RATE_LIMIT_HEADERS}
+    return httpx.Headers([pair for pair in headers.raw if pair[0].lower() not in limits])
 
 
 def shown_path(url: str, *, api_url: str) -> str:
@@ -174,16 +248,26 @@ def shown_path(url: str, *, api_url: str) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
-    """Return the wait that an answer names, by Retry-After (seconds or a date) or RateLimit-Reset."""
+    """Return the wait that an answer names, by Retry-After (seconds or a date) or RateLimit-Reset.
+
+    What cannot be read names none; a wait is at most a year.
+    """
     text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
-    reset = headers.get("ratelimit-reset", "").strip()
-    if reset.isdigit() and headers.get("ratelimit-remaining", "").strip() in {"", "0"}:
-        return max(0.0, float(reset) - now_s)
+    seconds = _number(text)
+    if seconds is not None:
+        return min(seconds, _LONGEST_WAIT_S)
+    with contextlib.suppress(ValueError, TypeError, OverflowError, IndexError):
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now_s), _LONGEST_WAIT_S)
+    reset = _number(headers.get("ratelimit-reset", ""))
+    if reset is not None and headers.get("ratelimit-remaining", "").strip() in {"", "0"}:
+        return min(max(0.0, reset - now_s), _LONGEST_WAIT_S)
     return None
+
+
+def _number(text: str) -> float | None:
+    """Return a number of ordinary digits."""
+    digits = text.strip()
+    return float(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else None
 
 
 def error_for(status: int, headers: Mapping[str, str], content: bytes, *, now_s: float) -> HTTPException:

@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 TRACEBACK_LIMIT: Final = 8_000
@@ -36,8 +36,11 @@ def _describe(error: BaseException) -> str:
     return f"{name}: {words}" if words else name
 
 
-def trace(error: BaseException, *, skip: str) -> str:
-    """Return the traceback of *error* without its first frames in *skip*, its end where it is long."""
+def trace(error: BaseException, *, skip: str, scrub: Callable[[str], str]) -> str:
+    """Return the traceback of *error* without its first frames in *skip*, its end where it is long.
+
+    :param scrub: removes secrets, before anything is cut off: half a secret would not be known as one.
+    """
     frames: TracebackType | None = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == skip:
         frames = frames.tb_next
@@ -49,7 +52,7 @@ def trace(error: BaseException, *, skip: str) -> str:
             + f"{type(error).__name__} ({type(exc).__name__} in __str__)\n"
         )
     # half a surrogate pair, which a payload may hold, could be neither sent nor stored
-    text = text.encode(errors="backslashreplace").decode()
+    text = scrub(text).encode(errors="backslashreplace").decode()
     return text if len(text) <= TRACEBACK_LIMIT else "…\n" + text[-TRACEBACK_LIMIT:]
 
 

@@ -42,6 +42,7 @@ from hookyard.host.registry import Registry
 from hookyard.host.retry import Limits
 from hookyard.ledger.records import one_line
 from hookyard.telemetry import logs
+from hookyard.telemetry.scrubber import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +123,7 @@ class Host:
             places = self.registry.find(event)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
             log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
-            error = one_line(f"the event could not be rebuilt: {describe(exc)}")
+            error = one_line(f"the event could not be rebuilt: {scrub(describe(exc))}")
             self._link.send(Opened(run=order.run, error=error))
             return
         opened = self._runs[order.run] = _Opened(order=order, event=event, places=places)

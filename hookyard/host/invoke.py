@@ -22,6 +22,7 @@ from hookyard.host.messages import Ended
 from hookyard.host.retry import Again, Limits, Stop, decide
 from hookyard.ledger.records import Outcome, one_line
 from hookyard.telemetry import logs
+from hookyard.telemetry.scrubber import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -165,7 +166,7 @@ class Job:
             jitter=jitter,
             now_s=time.time(),
         )
-        text = f"it ran longer than {self.timeout_s:g} s" if self._is_expired else describe(error)
+        text = f"it ran longer than {self.timeout_s:g} s" if self._is_expired else scrub(describe(error))
         # the class only: an error's text may quote the payload; `hookyard show` has it all
         log.warning(
             "handler timed out" if self._is_expired else "handler failed",
@@ -181,7 +182,7 @@ class Job:
             took_ms=took_ms,
             again_s=decision.delay_s if isinstance(decision, Again) else None,
             error=one_line(f"{text} ({decision.because})" if isinstance(decision, Stop) else text),
-            traceback=None if given_up else trace(error, skip=__file__),
+            traceback=None if given_up else trace(error, skip=__file__, scrub=scrub),
         )
 
 

@@ -66,7 +66,8 @@ def decide(
         return Stop(because="the handler gave up")
     if attempt >= limits.max_attempts:
         return Stop(because=f"no attempts left after {attempt}")
-    named = [wait_s for each in errors if (wait_s := _named_delay_s(each, now_s)) is not None]
+    least_s = float(2 ** min(attempt - 1, 10))  # GitLab names a wait of 0, too
+    named = [wait_s for each in errors if (wait_s := _named_delay_s(each, now_s, least_s)) is not None]
     if named:
         return Again(delay_s=max(named))
     for each in errors:
@@ -89,15 +90,15 @@ def backoff_s(attempt: int, *, first_s: float, max_s: float) -> float:
     return float(min(max_s, first_s * BACKOFF_FACTOR ** min(attempt - 1, 60)))
 
 
-def _named_delay_s(error: BaseException, now_s: float) -> float | None:
-    """Return the wait that the handler or GitLab asked for, in seconds."""
+def _named_delay_s(error: BaseException, now_s: float, least_s: float) -> float | None:
+    """Return the wait that the handler asked for, or GitLab, which is at least *least_s*; seconds."""
     if isinstance(error, RetryAfter):
         return min(error.seconds, LONGEST_ASKED_S)
     named = attribute(error, "retry_after_s")  # hookyard.gitlab.client puts GitLab's Retry-After here
     if isinstance(named, (int, float)):
-        return min(max(0.0, float(named)), LONGEST_NAMED_S)
+        return min(max(least_s, float(named)), LONGEST_NAMED_S)
     if isinstance(error, RateLimitExceeded):
         reset = getattr(error.rate_limit, "reset_datetime", None)
         if reset is not None:
-            return min(max(0.0, float(reset.timestamp()) - now_s), LONGEST_NAMED_S)
+            return min(max(least_s, float(reset.timestamp()) - now_s), LONGEST_NAMED_S)
     return None

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
 import redis.asyncio
 from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SENTINEL_SCHEME: Final = "redis+sentinel://"
 _ADDRESS: Final = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
+_OPTION: Final = re.compile(r"(?P<name>[^?&=]+)=(?P<value>[^&]*)")
 _HIGHEST_PORT: Final = 65535
 _ENCODE: Final = "; write / as %2F, # as %23, ? as %3F and @ as %40 in a password"
 
@@ -101,7 +105,16 @@ def masked(url: str) -> str:
     if at and not (scheme == "unix" and rest.startswith("/")):
         user, colon, _ = credentials.partition(":")
         rest = f"{user if colon else ''}{colon}***@{place}"
-    return scheme + sep + re.sub(r"(?i)(password=)[^&]*", r"\1***", rest)
+    return scheme + sep + _OPTION.sub(_masked_option, rest)
+
+
+def _masked_option(found: re.Match[str]) -> str:
+    return f"{found['name']}=***" if _is_password(found["name"]) else found[0]
+
+
+def _is_password(name: str) -> bool:
+    """Return whether an option is a password, however its name is written (``pass%77ord``)."""
+    return "password" in unquote_plus(name).lower()
 
 
 def _cut(url: str) -> tuple[str, str, str]:
@@ -113,9 +126,21 @@ def _cut(url: str) -> tuple[str, str, str]:
     return f"{scheme}://", credentials, place
 
 
+def passwords(url: str) -> Iterator[str]:
+    """Yield the passwords in *url*, as they are and as it spells them."""
+    spelled = [_cut(url)[1].partition(":")[2]]
+    spelled += [found["value"] for found in _OPTION.finditer(url) if _is_password(found["name"])]
+    for text in filter(None, spelled):
+        yield text
+        yield unquote(text)
+        yield unquote_plus(text)
+
+
 def has_password(url: str) -> bool:
     """Return whether *url* holds a password, in either of the two places for one."""
-    return ":" in _cut(url)[1] or re.search(r"(?i)[?&]password=.", url) is not None
+    return ":" in _cut(url)[1] or any(
+        _is_password(found["name"]) and found["value"] for found in _OPTION.finditer(url)
+    )
 
 
 def with_password(url: str, password: str) -> str:

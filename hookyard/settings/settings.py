@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hookyard.redis.urls import check_url, masked, with_password
+from hookyard.redis.urls import check_url, masked, passwords, with_password
 from hookyard.settings.consistency import inconsistencies
 from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, UnusableSecret, is_placeholder
@@ -36,9 +36,10 @@ from hookyard.settings.types import (
     Secrets,
     available_cores,
 )
+from hookyard.telemetry.scrubber import keep_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SIGNING_KEY_BYTES: Final = 32
 _FORMER_NAMES: Final = {
@@ -158,6 +159,23 @@ class Settings(BaseSettings):
             raise ValueError("this is a placeholder from an example; set the real value")
         return value
 
+    @field_validator("secret_tokens", "signing_tokens")
+    @classmethod
+    def _check_tokens(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for token in tokens:
+            if not token.get_secret_value().isprintable():
+                raise ValueError("it holds a line end or another control character")
+        return tokens
+
+    @field_validator("access_token")
+    @classmethod
+    def _check_access_token(cls, token: SecretStr | None) -> SecretStr | None:
+        """Drop blanks and line ends around the token, and refuse one that no header can carry."""
+        stripped = token.get_secret_value().strip() if token else ""
+        if not re.fullmatch("[!-~]*", stripped):
+            raise ValueError("it holds what no token has: a blank, a line end or a character beyond ASCII")
+        return SecretStr(stripped) if stripped else None
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, url: str) -> str:
@@ -173,6 +191,10 @@ class Settings(BaseSettings):
             parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("it must be the address of a GitLab, such as https://gitlab.example.com")
+        if "@" in parts.netloc:
+            raise ValueError("it must hold no user and no password: set GL_ACCESS_TOKEN")
+        if parts.query or parts.fragment or not re.fullmatch("[!-~]*", url):
+            raise ValueError("it must be an address without blanks, query and fragment")
         return url.rstrip("/")
 
     @field_validator("handlers")
@@ -256,10 +278,19 @@ def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> S
     faults = [*faulty.values(), *(fault for fault in further if not any(name in fault for name in faulty))]
     if faults:
         raise SettingsError(faults)
-    if settings.redis_password is None:
-        return settings
-    url = with_password(settings.redis_url, settings.redis_password.get_secret_value())
-    return settings.model_copy(update={"redis_url": url})
+    if settings.redis_password is not None:
+        url = with_password(settings.redis_url, settings.redis_password.get_secret_value())
+        settings = settings.model_copy(update={"redis_url": url})
+    keep_out(_secrets(settings))
+    return settings
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    """Yield what no text may show; what ``HOOKYARD_…`` settings hold is no secret."""
+    for held in (*settings.secret_tokens, *settings.signing_tokens, settings.access_token):
+        if held is not None:
+            yield held.get_secret_value()
+    yield from passwords(settings.redis_url)
 
 
 def _read(given: dict[str, object]) -> tuple[Settings, dict[str, str]]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from hookyard.telemetry.scrubber import scrub
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TextIO
@@ -109,7 +111,7 @@ def configure(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering, _scrubbed],
         )
     )
     _processors[:] = [
@@ -146,6 +148,11 @@ def reset() -> None:
             colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
         ),
     ]
+
+
+def _scrubbed(_logger: object, _method: str, line: Any) -> Any:
+    """Keep secrets out of a rendered line, whatever it quotes."""
+    return scrub(line)
 
 
 def _defaults(fields: Callable[[], Mapping[str, object]]) -> Processor:

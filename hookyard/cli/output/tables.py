@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hookyard.cli.output import text
+from hookyard.cli.output.safe import plain
 from hookyard.cli.output.times import ago, clock, span, until
 from hookyard.ledger.records import FINISHED, Ending, Outcome, Record, State
 
@@ -179,7 +180,7 @@ def _attempt(attempt: Attempt, *, now_ms: int, is_latest: bool, with_traceback: 
         line.append(f"  (attempt {attempt.number}{', ' + follows if follows else ''})", style="bright_black")
     parts: list[RenderableType] = [line]
     if with_traceback and attempt.traceback:
-        parts.append(_indented(Text(text.plain(attempt.traceback).rstrip(), style="red")))
+        parts.append(_indented(Text(plain(attempt.traceback).rstrip(), style="red")))
     elif attempt.error:
         parts.append(_indented(Text(text.one_line(attempt.error), style="red")))
     return parts

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.text import Text
+
+from hookyard.cli.output.safe import as_json, plain
+from hookyard.telemetry.scrubber import scrub
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,27 +48,34 @@ def show(thing: RenderableType) -> None:
         return
     with found.capture() as captured:
         found.print(thing)
-    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    typer.echo(scrub("\n".join(line.rstrip() for line in captured.get().splitlines())))
 
 
 def show_json(document: Any, *, indent: int | None = 2) -> None:
     """Print one JSON document without colours, on one line without *indent*."""
-    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    text = scrub(as_json(document, indent=indent))
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        text = json.dumps(document, indent=indent)
+        text = scrub(json.dumps(document, indent=indent))
     typer.echo(text)
+
+
+def show_json_in_colours(document: Any) -> None:
+    """Print one JSON document for a person at a terminal."""
+    text = Text(scrub(as_json(document)))
+    JSONHighlighter().highlight(text)
+    console().print(text, soft_wrap=True)
 
 
 def print_note(text: str) -> None:
     """Print a remark to standard error, apart from the result."""
-    typer.echo(text, err=True)
+    typer.echo(plain(scrub(text)), err=True)
 
 
 def stop(text: str, code: int = EXIT_FAILED) -> NoReturn:
     """Print an error to standard error and end the command with *code*."""
-    typer.echo(text, err=True)
+    typer.echo(plain(scrub(text)), err=True)
     raise typer.Exit(code)
 
 

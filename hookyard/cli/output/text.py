@@ -1,16 +1,16 @@
 """Text and colours for a delivery and its parts. Rule: pure.
 
-Text by senders and handlers (project, error, traceback) goes through :func:`plain` before it reaches a
+Text by senders and handlers (project, error, traceback) goes through ``plain`` before it reaches a
 terminal, so that it cannot move the cursor or colour what follows.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from hookyard.cli.output.safe import plain
 from hookyard.cli.output.times import ago, span, until
 from hookyard.ledger.records import Attempt, Ending, Outcome, Record, State
 
@@ -33,16 +33,9 @@ OUTCOME_MARKS: Final = {
 LONG_WAIT_MS: Final = 10_000
 """A delivery that has been due for longer suggests that no worker is running."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    """Return *text* without control characters, except tabs and line ends."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-
 
 def one_line(text: str) -> str:
-    """Return :func:`plain` *text* on one line."""
+    """Return *text*, made plain, on one line."""
     return " ".join(plain(text).split())
 
 

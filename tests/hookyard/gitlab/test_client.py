@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
+import sys
 from http import HTTPStatus
 
 import httpx
@@ -17,8 +19,15 @@ from gidgetlab.exceptions import (
     RateLimitExceeded,
 )
 
-from hookyard.gitlab.client import DeliveryGitLabAPI, TooManyRequests, retry_after_s, shown_path
+from hookyard.gitlab.client import (
+    AnswerTooLarge,
+    DeliveryGitLabAPI,
+    TooManyRequests,
+    retry_after_s,
+    shown_path,
+)
 from hookyard.gitlab.metrics import GitLabMetrics
+from hookyard.gitlab.origin import ForeignAddress
 from hookyard.telemetry import logs
 from hookyard.telemetry.metrics import Registry
 
@@ -68,9 +77,109 @@ async def test_the_event_uuid_and_the_token_go_along(gl, gitlab):
     assert sent.headers["user-agent"] == "hookyard"
 
 
-async def test_the_event_uuid_stays_with_our_gitlab(gl, gitlab):
-    await gl.getitem("http://elsewhere.test/x")
-    assert "x-gitlab-event-uuid" not in gitlab.requests[0].headers
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://elsewhere.test/api/v4/x",
+        "http://gitlab.test:8443/api/v4/x",
+        "https://gitlab.test/sub/api/v4/x",
+        "http://gitlab.test@elsewhere.test/x",
+        "http://me:secret@gitlab.test/sub/api/v4/x",
+        "http://gitlab.test.elsewhere.test/x",
+        "HTTP://ELSEWHERE.test/x",
+        "ftp://gitlab.test/x",
+        "http://[::1/x",
+    ],
+)
+@pytest.mark.parametrize("method", ["getitem", "post", "delete", "graphql"])
+async def test_the_token_goes_to_gl_url_and_nowhere_else(gl, gitlab, url, method):
+    if method == "graphql":
+        gl.graphql_endpoint = url
+    call = {
+        "getitem": lambda: gl.getitem(url),
+        "post": lambda: gl.post(url, data={}),
+        "delete": lambda: gl.delete(url),
+        "graphql": lambda: gl.graphql("query { x }"),
+    }[method]
+    with pytest.raises((ForeignAddress, ValueError)) as refused:
+        await call()
+    assert gitlab.requests == []
+    assert "secret" not in str(refused.value)
+
+
+def pages(count, link):
+    """Pages of one item each, each of which links to the next."""
+    return [
+        httpx.Response(
+            200, json=[n], headers={"Link": f'<{link.format(n + 2)}>; rel="next"'} if n + 1 < count else {}
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://gitlab.test/sub/api/v4/projects?page={}&per_page=1",
+        "https://gitlab.internal:8080/sub/api/v4/projects?page={}&per_page=1",
+        "https://gitlab.internal/gitlab/api/v4/projects?page={}&per_page=1",
+    ],
+)
+async def test_pages_are_read_at_gl_url_wherever_gitlab_links_to(gl, gitlab, link):
+    gitlab.answers = pages(3, link)
+    assert [item async for item in gl.getiter("/projects", {"page": 1, "per_page": 1})] == [0, 1, 2]
+    assert [(each.url.host, each.url.params["page"]) for each in gitlab.requests] == [
+        ("gitlab.test", "1"),
+        ("gitlab.test", "2"),
+        ("gitlab.test", "3"),
+    ]
+
+
+async def test_a_list_may_have_any_number_of_pages(gl, gitlab):
+    count = sys.getrecursionlimit() * 2
+    gitlab.answers = pages(count, "http://gitlab.test/sub/api/v4/projects?cursor={}")
+    assert [item async for item in gl.getiter("/projects")] == list(range(count))
+
+
+@pytest.mark.parametrize(
+    "link", ["https://elsewhere.test/stolen?page=2", "http://gitlab.test:1/x", "//elsewhere.test/x", "ht!tp:"]
+)
+async def test_a_link_out_of_gitlabs_api_is_refused(gl, gitlab, link):
+    gitlab.answers = pages(3, link)
+    with pytest.raises(ForeignAddress):
+        [item async for item in gl.getiter("/projects")]
+    assert len(gitlab.requests) == 1
+
+
+async def test_pages_that_link_in_a_circle_end(gl, gitlab):
+    gitlab.answers = pages(1000, "http://gitlab.test/sub/api/v4/projects?page=2")
+    with pytest.raises(ForeignAddress, match="without end"):
+        [item async for item in gl.getiter("/projects")]
+    assert len(gitlab.requests) == 2
+
+
+async def test_an_answer_that_grows_beyond_bounds_is_not_read_to_its_end(gl, gitlab, monkeypatch):
+    monkeypatch.setattr("hookyard.gitlab.client._MAX_ANSWER_BYTES", 1_000_000)
+    gitlab.answers = [
+        httpx.Response(200, content=gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"})
+    ]
+    with pytest.raises(AnswerTooLarge):
+        await gl.getitem("/x")
+
+
+@pytest.mark.parametrize(
+    "value", ["²", "-1", "1e400", "9" * 400, "NaN", "inf", "", "soon", "Mon, 99 Foo 99999 00:00:00"]
+)
+async def test_an_odd_wait_is_at_least_a_growing_second(gl, gitlab, value):
+    odd = value.encode("latin-1")
+    headers = [(b"Retry-After", odd), (b"RateLimit-Reset", odd)]
+    gitlab.answers = [httpx.Response(429, headers=headers)] * 10
+    with pytest.raises(TooManyRequests) as caught:
+        await gl.getitem("/x")
+    assert gl.slept == [1.0, 2.0]
+    assert 0 <= getattr(caught.value, "retry_after_s", 0.0) <= 366 * 86_400
+    gitlab.answers = [httpx.Response(200, json=1, headers=[*headers, (b"RateLimit-Limit", odd)])]
+    assert await gl.getitem("/x") == 1
 
 
 async def test_a_short_429_is_waited_for_also_by_a_post(gl, gitlab):
@@ -93,7 +202,7 @@ async def test_many_short_429s_are_not_waited_for_for_ever(gl, gitlab):
     gitlab.answers = [httpx.Response(429, headers={"Retry-After": "1"})] * 10
     with pytest.raises(TooManyRequests):
         await gl.getitem("/x")
-    assert gl.slept == [1.0, 1.0, 1.0]
+    assert gl.slept == [1.0, 2.0]  # of the three seconds that it has
 
 
 @pytest.mark.parametrize(

@@ -170,8 +170,14 @@ def test_the_backoff_is_bounded_however_often_it_failed():
     assert backoff_s(10_000, first_s=5, max_s=10_800) == 10_800
 
 
-def test_a_named_time_that_is_over_is_now_and_one_beyond_a_day_is_a_day():
-    given = {"attempt": 1, "limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
+def test_a_time_that_gitlab_names_is_at_least_a_growing_second_and_at_most_a_day():
+    given = {"limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
     past = RateLimitExceeded(RateLimit(limit=1, remaining=0, reset_epoch=NOW_S - 30))
-    assert decide(past, **given) == Again(delay_s=0.0)
-    assert decide(too_many(10**9), **given) == Again(delay_s=86_400.0)
+    assert [decide(past, attempt=n, **given).delay_s for n in (1, 2)] == [1.0, 2.0]
+    assert [decide(too_many(0), attempt=n, **given).delay_s for n in (1, 2)] == [1.0, 2.0]
+    assert decide(too_many(10**9), attempt=1, **given) == Again(delay_s=86_400.0)
+
+
+def test_a_time_that_a_handler_names_is_exact():
+    given = {"limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
+    assert [decide(RetryAfter(0), attempt=n, **given).delay_s for n in (1, 2)] == [0.0, 0.0]

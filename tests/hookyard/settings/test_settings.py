@@ -333,8 +333,8 @@ SECRETS = ["GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN", "REDIS_URL", "RED
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
 def test_a_secret_may_come_from_a_file_without_the_line_end(monkeypatch, tmp_path, ending):
-    monkeypatch.setenv("GL_ACCESS_TOKEN_FILE", str(secret_file(tmp_path, b"glpat-hunter2 " + ending)))
-    assert load().access_token.get_secret_value() == "glpat-hunter2 "
+    monkeypatch.setenv("GL_ACCESS_TOKEN_FILE", str(secret_file(tmp_path, b"glpat-hunter2" + ending)))
+    assert load().access_token.get_secret_value() == "glpat-hunter2"
 
 
 def test_every_secret_may_come_from_a_file(monkeypatch, tmp_path):
