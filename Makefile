@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install up test test-pythons coverage model chaos faults trial compose-test bench docs check format format-check lint types rules lock audit wheels licences clean FORCE
+.PHONY: help install up test test-pythons coverage model chaos faults fuzz trial compose-test bench docs check format format-check lint types rules lock audit wheels licences clean FORCE
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -52,6 +52,10 @@ chaos: $(VENV)/dev.stamp  ## inject random faults while deliveries flow (DELIVER
 
 faults: $(VENV)/dev.stamp  ## break connections to Redis while deliveries flow (DELIVERIES=2000 SEED=1)
 	@$(BIN)/python -m tests.faults --deliveries $(DELIVERIES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+REQUESTS ?= 100000
+fuzz: $(VENV)/dev.stamp  ## give mutated requests to the ingress, whole and cut (REQUESTS=100000 SEED=1)
+	@$(BIN)/python -m tests.ingress.differential --requests $(REQUESTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 trial: $(VENV)/dev.stamp  ## hold one promise against its worst case (NAME=poison, killing, interpreter_lock, outage, full_redis)
 	@$(BIN)/python -m tests.trials $(NAME) $(ARGS)

@@ -189,7 +189,7 @@ class Connection(HttpToolsProtocol):
             if self._has_unanswered():
                 self._hold(data[at:])
                 return
-            if self._body_left:
+            if self._in_body and self._body_left:
                 upto = min(end, at + self._body_left)
                 self._body_left -= upto - at
             else:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hookyard.settings.settings import Settings
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_MADE: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _QUIET_TURNS: Final = 4
 """After so many turns of the loop without a word, a request waits for its body."""
 
@@ -141,9 +142,14 @@ class Server:
         statuses = [int(status) for status in _STATUS.findall(bytes(wire.written))]
         return Outcome(
             statuses=tuple(status for status in statuses if status >= 200),
-            kept=tuple((each.id, each.event, each.body) for each in kept),
+            kept=tuple((_MADE.sub("made", each.id), each.event, each.body) for each in kept),
             is_closed=is_closed,
         )
+
+    @property
+    def accepted(self) -> int:
+        """How many deliveries the last connection left."""
+        return len(self._keeping.kept)
 
     async def _settle(self, wire: Wire) -> None:
         """Let the server's tasks go as far as they get without further bytes."""

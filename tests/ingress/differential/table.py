@@ -326,6 +326,10 @@ def _sequences() -> list[Raw]:
     return [
         Raw("sequence, two", post() + second),
         Raw("sequence, three", post() + second + third),
+        Raw(
+            "sequence, lengths first",
+            post(b"X-A: b\r\n", common=b"Content-Length: 8\r\n" + TOKEN, length=b"") * 2,
+        ),
         Raw("sequence, the same twice", post() + post()),
         Raw("sequence, a GET between", post() + HEALTH + second),
         Raw("sequence, GETs", HEALTH * 5),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 
 import pytest
+import structlog
 
 from hookyard.settings.settings import load
 from ingress.connection import Connections, protocol
 from tests.ingress.differential.connecting import Server
+from tests.ingress.differential.mutation import find_fault, mutate
 from tests.ingress.differential.table import BODY, TABLE
 
 
@@ -17,6 +20,7 @@ from tests.ingress.differential.table import BODY, TABLE
 def _quiet():
     """Refusals are many here, and logging them would be most of the work."""
     logging.disable(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     logging.disable(logging.NOTSET)
 
@@ -63,3 +67,12 @@ async def test_what_is_accepted_was_announced_so_and_is_never_empty():
                 assert body in raw.data
         accepted += len(outcome.kept)
     assert accepted > 80
+
+
+async def test_mutated_requests_come_to_the_same_however_they_are_cut():
+    """``make fuzz`` tries a hundred thousand."""
+    ours, chance = start(), random.Random()
+    for _ in range(2000):
+        data = mutate(chance)
+        fault = await find_fault(ours, data, chance)
+        assert fault is None, (data, fault)
