@@ -22,10 +22,11 @@ from ingress.acceptor import Acceptor
 from ingress.endpoint import Endpoint
 from ingress.metrics import IngressMetrics
 from ingress.metrics_endpoint import MetricsEndpoint
+from ingress.own_names import is_foreign
 from ingress.spool.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -110,6 +111,8 @@ def create_app(
 
     app = Ingress(
         endpoint,
+        allowed_hosts=tuple(name.strip("[]") for name in settings.allowed_hosts),
+        refused=counted.refused,
         routes=[
             Route("/health", health),
             Route("/ready", ready),
@@ -126,13 +129,32 @@ def create_app(
 class Ingress(Starlette):
     """The application. Webhooks go straight to their endpoint; routing would cost as much as parsing."""
 
-    def __init__(self, endpoint: Endpoint, **options: Any) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        allowed_hosts: Collection[str],
+        refused: Callable[[int, str], None],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._endpoint = endpoint
+        self._allowed_hosts = allowed_hosts
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
+        if (
+            self._allowed_hosts
+            and scope["type"] == "http"
+            and is_foreign(scope["headers"], self._allowed_hosts)
+        ):
+            self._refused(400, "foreign_host")
+            line = "Host or Origin is none of HOOKYARD_ALLOWED_HOSTS, or there is no Host\n"
+            await PlainTextResponse(line, status_code=400, headers={"connection": "close"})(
+                scope, receive, send
+            )
+        elif scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
             await self._endpoint(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

@@ -28,6 +28,7 @@ ANSWERS: Final = {
         "not_http",
         "bad_framing",
         "upgrade",
+        "foreign_host",
     ),
     "401": ("no_secret", "no_signature", "wrong_token", "wrong_signature", "stale"),
     "408": ("too_slow", "head_too_slow"),

@@ -76,7 +76,7 @@ def test_every_metric_is_documented_with_its_labels_and_unit_and_none_that_is_go
 def test_every_answer_of_the_ingress_is_counted_and_documented():
     """The reasons in the code are those that are counted, and those in docs/reference/answers.md's table."""
     code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "ingress").glob("*.py")))
-    in_code = set(re.findall(r'reason="(\w+)"', code)) | set(re.findall(r'_refuse\(\s*\d+, "(\w+)"', code))
+    in_code = set(re.findall(r'reason="(\w+)"', code)) | set(re.findall(r'_refused?\(\s*\d+, "(\w+)"', code))
     in_code |= set(re.findall(r'^    [A-Z_]+ = "(\w+)"$', code, re.MULTILINE))  # Kept
     counted = {reason for reasons in ANSWERS.values() for reason in reasons}
     assert in_code == counted

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from gitlab_emulator.browser_guard import BrowserGuard, hostname
 from gitlab_emulator.calls import CallRecord
 from gitlab_emulator.clock import Clock, utc_now
 from gitlab_emulator.clock_control import clock_routes
@@ -26,7 +28,7 @@ from gitlab_emulator.third_party_endpoint import third_party_routes
 from gitlab_emulator.token_specs import register
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -47,6 +49,7 @@ def create_app(  # noqa: PLR0913 - one parameter for each option of the command
     tokens: Sequence[TokenSpec] = (),
     rate_limit: int | None = None,
     state_path: Path | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """A GitLab with this state (default: `seed.seed()`), ready for uvicorn or a test's ASGI transport.
 
@@ -54,7 +57,8 @@ def create_app(  # noqa: PLR0913 - one parameter for each option of the command
     accounts; without both the API takes any token, or none. `rate_limit` is how many calls an account
     may make in a minute (None: any number). `state_path` is the file that the state is written to after
     changes (`state_file.load` reads it). `external_url` is the address that links are made with (None:
-    whatever address each request was sent to). `clock` may be sped up through `/-/clock`; `version` is the
+    whatever address each request was sent to); `allowed_hosts` are further public names under which it may
+    be called (see `browser_guard`). `clock` may be sped up through `/-/clock`; `version` is the
     GitLab whose webhooks are sent. What the app keeps can be reached as `app.state.gitlab`, `.calls`,
     `.faults`, `.hooks`, `.clock` and `.third_party`. Its lifespan ends outstanding work; without one,
     call `app.state.hooks.aclose()`.
@@ -114,6 +118,7 @@ def create_app(  # noqa: PLR0913 - one parameter for each option of the command
             ),
         ],
         lifespan=lifespan,
+        middleware=[Middleware(BrowserGuard, hosts={hostname(external_url or ""), *allowed_hosts})],
     )
     app.router.redirect_slashes = False  # GitLab answers, it does not redirect
     app.state.gitlab, app.state.calls, app.state.faults = state, calls, faults

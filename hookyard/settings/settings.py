@@ -32,6 +32,7 @@ from hookyard.settings.types import (
     LowerCase,
     MemoryLimit,
     MetricsPort,
+    Names,
     Port,
     Secrets,
     available_cores,
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     signing_tokens: Secrets = _setting("GL_SIGNING_TOKEN", default=())
     signature_tolerance_s: int = _setting("HOOKYARD_SIGNATURE_TOLERANCE_S", default=300, ge=1)
     allow_unauthenticated: bool = _setting("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
+    allowed_hosts: Names = _setting("HOOKYARD_ALLOWED_HOSTS", default=())
 
     # GitLab's REST API
     gitlab_url: str = _setting("GL_URL", default="https://gitlab.com")

@@ -75,6 +75,8 @@ def _auto_is_zero(value: object) -> object:
 
 
 def _lower(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_lower, value))
     return value.lower() if isinstance(value, str) else value
 
 
@@ -84,6 +86,7 @@ def _expand_home(value: object) -> object:
 
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_lower), BeforeValidator(_split)]
 Port = Annotated[int, BeforeValidator(_ignore_kubernetes)]
 MetricsPort = Annotated[int, BeforeValidator(partial(_ignore_kubernetes, default=0))]
 HostCount = Annotated[int, BeforeValidator(_auto_is_zero)]

@@ -1,20 +1,16 @@
-"""Reading a form, if it comes from one of our own pages.
-
-Another site could make a reader's browser send a form here. Browsers say where a form comes from, in
-`Sec-Fetch-Site` or at least in `Origin`; what says neither is no browser.
-"""
+"""Reading a form of one of our own pages; `browser_guard` refuses those of other sites."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
 
 from gitlab_emulator.gitlab_api.api import read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -62,8 +58,6 @@ def carried_out_by(pages: Pages, act: Act) -> Callable[[Request], Awaitable[Resp
     """A route for a form: reads it, has `act` carry it out, and shows what was wrong with it."""
 
     async def route(request: Request) -> Response:
-        if not is_from_here(request.headers):
-            return pages.refused(request, "This form was sent from another site.", status=403)
         try:
             body = await read_body(request, MAX_FORM_BYTES)
             if body is None:
@@ -77,12 +71,3 @@ def carried_out_by(pages: Pages, act: Act) -> Callable[[Request], Awaitable[Resp
             return pages.refused(request, "The form did not arrive whole.")
 
     return route
-
-
-def is_from_here(headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from a page of ours, or from no browser at all."""
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")

@@ -6,6 +6,7 @@ Killed outright, it leaves nothing behind either: see :mod:`hookyard.cli.up.reap
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Annotated, Final
 
@@ -50,13 +51,19 @@ def up(
 
     With GL_URL set, that GitLab is used instead of the emulator.
     """
+    os.umask(0o077)  # payloads and secrets are in what is written from now on
+    directory = UpDirectory()
     try:
-        plan = make_plan(port=port, emulator_port=emulator_port, workers=workers)
+        plan = make_plan(
+            port=port, emulator_port=emulator_port, workers=workers, make_up_secret=directory.secret
+        )
     except SettingsError as exc:
         stop(str(exc), EXIT_USAGE)
+    except OSError as exc:
+        stop(f"`hookyard up` failed: {exc}")
     if plan.emulator is not None and not IS_INSTALLED:
         stop(f"{NEEDED} Or set GL_URL to a GitLab.", EXIT_USAGE)
-    directory, printer = UpDirectory(), Printer(plan.names)
+    printer = Printer(plan.names)
     try:
         if not _acquire(directory, printer):
             stop(_already_running(directory.last()))

@@ -1,7 +1,8 @@
 """The directory ``.hookyard/``: its lock, and the record of the stack that runs there.
 
 ``lock`` is held (flock) by the running ``up``, and by its reaper until all of its processes have
-ended; the kernel releases it, however they die. ``up.json`` says how to reach the stack; it may hold a
+ended; the kernel releases it, however they die. ``secret`` is the webhooks' secret token where none is
+set. ``up.json`` says how to reach the stack; it may hold a
 password (in a given ``REDIS_URL``), so only its owner may read it.
 """
 
@@ -11,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -67,9 +69,7 @@ class UpDirectory:
 
         :raises OSError: when it cannot be made or written to.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.chmod(0o700)  # payloads are in there; an earlier one may have been open to others
-        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+        self._make()
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         for _ in range(3):  # a command that checks the lock holds it for a moment
             with contextlib.suppress(BlockingIOError):
@@ -79,6 +79,23 @@ class UpDirectory:
         os.close(self._lock)
         self._lock = None
         return False
+
+    def secret(self) -> str:
+        """Return the secret token of this directory, made up when it is first asked for."""
+        self._make()
+        path = self.path / "secret"
+        with contextlib.suppress(OSError):
+            if kept := path.read_text(encoding="ascii").strip():
+                return kept
+        made_up = secrets.token_urlsafe(24)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(made_up + "\n")
+        return made_up
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)  # payloads are in there; an earlier one may have been open to others
+        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
 
     def release(self) -> None:
         """Remove the record, if it is ours, and release the lock."""

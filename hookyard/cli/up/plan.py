@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
 from hookyard.cli.launch import child_environment, emulator_secrets, module_command
 from hookyard.cli.up.child import ChildSpec
 from hookyard.cli.up.ports import LOOPBACK, is_loopback, listen_error, reachable_host
@@ -12,11 +14,15 @@ from hookyard.redis.embedded import free_port
 from hookyard.settings.settings import SettingsError, ingress_faults, load, worker_faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hookyard.cli.up.directory import UpDirectory
     from hookyard.settings.settings import Settings
 
 EXAMPLE_BOT: Final = "handlers:router"
 """The handlers that run where nothing is set up yet: neither a GitLab nor a bot."""
+
+_LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 _INGRESS_STOP_S: Final = 25.0
 _EMULATOR_STOP_S: Final = 5.0
@@ -27,7 +33,8 @@ _MARGIN_S: Final = 5.0
 class UpPlan:
     """What is to run. ``emulator_port`` is ``None`` where ``GL_URL`` names a GitLab.
 
-    ``is_open``: the ingress accepts unauthenticated webhooks, which is allowed on loopback only.
+    ``made_up_secret``: the webhooks' secret token where none is set, so that nobody else who reaches the
+    ingress, a web page in the browser included, can have handlers run.
     """
 
     settings: Settings
@@ -35,7 +42,7 @@ class UpPlan:
     emulator_port: int | None
     workers: int
     has_own_redis: bool
-    is_open: bool
+    made_up_secret: str | None
 
     @property
     def ingress(self) -> str:
@@ -56,31 +63,33 @@ class UpPlan:
         return [*(["emulator"] if self.emulator_port is not None else []), "ingress", *workers]
 
 
-def make_plan(*, port: int | None, emulator_port: int, workers: int) -> UpPlan:
+def make_plan(
+    *, port: int | None, emulator_port: int, workers: int, make_up_secret: Callable[[], str]
+) -> UpPlan:
     """Return the plan.
 
     :param port: the ingress's, instead of ``HOOKYARD_PORT``. 0, here and as *emulator_port*, takes a
         free one.
-    :raises SettingsError: when settings cannot be used, or when others could reach an ingress that
-        accepts unauthenticated webhooks.
+    :param make_up_secret: returns the secret token where none is set.
+    :raises SettingsError: when settings cannot be used.
     """
     settings = load()
     has_gitlab = "gitlab_url" in settings.model_fields_set
     if not has_gitlab and not settings.handlers:
         settings = settings.model_copy(update={"handlers": EXAMPLE_BOT})
-    unauthenticated = ingress_faults(settings)
-    faults = worker_faults(settings)
-    if unauthenticated and not is_loopback(settings.host):
-        faults = [*unauthenticated, *faults]
-    if faults:
+    if faults := worker_faults(settings):
         raise SettingsError(faults)
+    made_up = None
+    if ingress_faults(settings):
+        made_up = make_up_secret()
+        settings = settings.model_copy(update={"secret_tokens": (SecretStr(made_up),)})
     return UpPlan(
         settings=settings,
         port=(settings.port if port is None else port) or free_port(),
         emulator_port=None if has_gitlab else emulator_port or free_port(),
         workers=workers,
         has_own_redis="redis_url" not in settings.model_fields_set,
-        is_open=bool(unauthenticated),
+        made_up_secret=made_up,
     )
 
 
@@ -101,7 +110,8 @@ def port_conflict(plan: UpPlan) -> str | None:
 def shared_environment(plan: UpPlan, directory: UpDirectory, redis_url: str) -> dict[str, str]:
     """Return the variables that the processes and commands in other terminals have in common.
 
-    None of GitLab's secrets is among them: a command that needs one has it in its own environment.
+    None of GitLab's secrets is among them, but for one that was made up: a command that needs another has
+    it in its own environment.
     """
     settings = plan.settings
     shared = {
@@ -113,8 +123,8 @@ def shared_environment(plan: UpPlan, directory: UpDirectory, redis_url: str) -> 
         "HOOKYARD_PORT": str(plan.port),
         "HOOKYARD_SPOOL_DIR": str(settings.spool_dir or directory.spool),
     }
-    if plan.is_open:
-        shared["HOOKYARD_ALLOW_UNAUTHENTICATED"] = "true"
+    if plan.made_up_secret:
+        shared["GL_SECRET"] = plan.made_up_secret
     return shared
 
 
@@ -126,6 +136,7 @@ def child_specs(plan: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
         {
             "HOOKYARD_LOG_FORMAT": "console",
             "HOOKYARD_SHUTDOWN_DELAY_S": "0",  # no load balancer has to notice
+            **({"HOOKYARD_ALLOWED_HOSTS": ",".join(_LOCAL_NAMES)} if is_loopback(settings.host) else {}),
         },
     )
     commands = {

@@ -170,7 +170,13 @@ class Stack:
             gitlab=settings.gitlab_url,
             handlers=settings.handlers,
             redis="its own, in .hookyard/redis" if plan.has_own_redis else settings.masked_redis_url,
-            has_secret=not plan.is_open and not settings.allow_unauthenticated,
+            authentication=(
+                "made-up"
+                if plan.made_up_secret
+                else "given"
+                if settings.secret_tokens or settings.signing_tokens
+                else "none"
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,12 @@ class Welcome:
     gitlab: str
     handlers: str
     redis: str
-    has_secret: bool
+    authentication: Literal["given", "made-up", "none"]
 
 
 def text(welcome: Welcome) -> str:
     """Return the text."""
-    command = welcome.command
+    command, made_up = welcome.command, welcome.authentication == "made-up"
     lines = ["", "  Hookyard is up. Ctrl-C stops it and keeps accepted deliveries.", ""]
     lines += [
         f"    ingress    {welcome.ingress}/",
@@ -32,9 +33,10 @@ def text(welcome: Welcome) -> str:
         else f"    GitLab     {welcome.gitlab}",
         f"    handlers   {welcome.handlers}",
         f"    Redis      {welcome.redis}",
+        *(["    secret     made up, in .hookyard/secret  (GL_SECRET is not set)"] if made_up else []),
         "",
         "  Try next, in a second terminal in this directory"
-        + (" with the same GL_SECRET or GL_SIGNING_TOKEN:" if welcome.has_secret else ":"),
+        + (" with the same GL_SECRET or GL_SIGNING_TOKEN:" if welcome.authentication == "given" else ":"),
         "",
     ]
     commands = [(f"{command} send issue-open", "send a sample webhook")]

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hookyard.cli.up.directory import UpDirectory
@@ -310,7 +311,18 @@ def test_up_with_a_real_gitlab_does_not_run_the_example_bot(command):
     assert "HOOKYARD_HANDLERS is not set" in run.err
 
 
-def test_an_ingress_that_others_could_reach_is_not_opened_to_everybody(command):
-    run = command("up", HOOKYARD_HOST="0.0.0.0")
-    assert run.code == 2
-    assert "webhooks cannot be authenticated" in run.err
+async def test_where_no_secret_is_set_one_is_made_up_and_asked_for(ups):
+    await ups.is_up(ups.start())
+    headers = {"X-Gitlab-Event": "Push Hook", "Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{ups.ports[1]}/"
+    secret = (ups.directory / ".hookyard" / "secret").read_text().strip()
+    assert secret not in ups.text
+    known = {**headers, "X-Gitlab-Token": secret}
+    async with httpx.AsyncClient(headers=headers) as client:
+        assert (await client.post(url, content=b"{}")).status_code == 401
+        assert (await client.post(url, content=b"{}", headers=known)).status_code == 202
+        for foreign in ({"Host": "evil.example.com"}, {"Origin": "http://evil.example.com"}):
+            assert (await client.post(url, content=b"{}", headers={**known, **foreign})).status_code == 400
+    assert ups.hookyard("send", "issue-open").returncode == 0
+    for path in (ups.directory / ".hookyard").rglob("*"):
+        assert path.lstat().st_mode & 0o077 == 0, path
