@@ -46,6 +46,9 @@ MAX_HEADS_BYTES: Final = 16 * 1024 * 1024
 
 _FRAMING_BYTES: Final = 64 * 1024
 _FRAMING_PER_BODY_BYTE: Final = 8
+_MOST_PIECES: Final = 64
+"""Blank lines in a chunked body that are tried as its end; beyond that nothing may be sent ahead."""
+
 _BLANK_LINE: Final = b"\r\n\r\n"
 _SPARE_FILES: Final = 64
 """Descriptors for everything but connections: Redis, the spool, libraries."""
@@ -184,7 +187,7 @@ class Connection(HttpToolsProtocol):
         A head and a chunked body end with a blank line, any other body by its length. Where a piece ends
         only decides when bytes are parsed, never how.
         """
-        at, end = 0, len(data)
+        at, end, pieces = 0, len(data), 0
         while at < end and not self._is_over:
             if self._has_unanswered():
                 self._hold(data[at:])
@@ -192,8 +195,11 @@ class Connection(HttpToolsProtocol):
             if self._in_body and self._body_left:
                 upto = min(end, at + self._body_left)
                 self._body_left -= upto - at
+            elif self._in_body and pieces > _MOST_PIECES:
+                upto, self._line_end = end, data[-3:]
             else:
                 upto = self._end_of_block(data, at)
+            pieces += 1
             self._parse(data[at:upto] if upto - at < end else data)
             at = upto
 
