@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hookyard.cli.output.text import about, one_line, plain, runs
+from hookyard.cli.output.safe import plain
+from hookyard.cli.output.text import about, one_line, runs
 from hookyard.cli.output.times import span
 from hookyard.ledger.records import Ending, Outcome, State
 
