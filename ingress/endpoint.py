@@ -23,6 +23,7 @@ from ingress.head import IS_KNOWN, Head, judge_head, too_large
 from ingress.memory_budget import SMALL_BYTES, MemoryBudget, OverBudget
 from ingress.parsing import LARGE_BYTES, parse_delivery
 from ingress.refusal import Refusal
+from ingress.refusal_log import RefusalLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,7 @@ class Endpoint:
         self._accepted_counters = {
             accepted: metrics.requests[status, accepted.value] for accepted, status in STATUS.items()
         }
+        self._refusals = RefusalLog(log)
         self._logs_all = settings.log_level == "debug"
         self._credentials = make_credentials(
             secret_tokens=tuple(token.get_secret_value() for token in settings.secret_tokens),
@@ -174,7 +176,7 @@ class Endpoint:
         self._metrics.refused(refusal.status, refusal.reason)
         if refusal.status == 503:  # noqa: PLR2004 - 503 is 503
             return _plain_text(503, refusal.detail, retry_after=str(RETRY_AFTER_S))
-        log.warning("request refused", status=refusal.status, reason=refusal.reason, detail=refusal.detail)
+        self._refusals.note(refusal, now_s=time.monotonic())
         return _plain_text(refusal.status, refusal.detail)
 
 
