@@ -41,7 +41,7 @@ def exposed(redis_url):
     ingress, worker = IngressMetrics(), WorkerMetrics(slots=1)
     ledger = LedgerMetrics(ingress.registry, redis_url, LedgerKeys(), timeout_s=5)
     worker.handler("bot:handler").ran("succeeded", 0.1)
-    worker.blocked(Blocked(handler="bot:handler", seconds=1.0))
+    worker.blocked(Blocked(run=4, handler="bot:handler", seconds=1.0))
     worker.gitlab.called("GET", 200, 0.1, {"ratelimit-limit": "9", "ratelimit-remaining": "8"})
     SpoolMetrics(ingress.registry).depth = Depth(waiting=0, used_bytes=0, max_bytes=1)
     told = ingress.registry.render() + worker.registry.render()

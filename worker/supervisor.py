@@ -104,6 +104,7 @@ class Supervisor(Worker):
         self._prune = prune
         self._next_due: float | None = None  # on the loop's clock
         self._quarantine_due: float | None = None
+        self._alone_since: float | None = None  # when what now runs alone was claimed
         self._fresh_until = 0.0
         self._stop_at: float | None = None  # on the loop's clock, once it drains
         self._is_over = False
@@ -245,7 +246,9 @@ class Supervisor(Worker):
 
         Of those there are never more than slots, so a Redis that claims but does not settle is no danger.
         """
-        if not self.allow_pick_jobs or self._hosts.fault is not None or self._wants_alone():
+        if not self.allow_pick_jobs or self._hosts.fault is not None:
+            return 0
+        if self._alone_since is not None or self._wants_alone():
             return 0
         return self.max_jobs - len(self.tasks) + min(self._in_flight.settling, self.max_jobs)
 
@@ -276,7 +279,7 @@ class Supervisor(Worker):
         return due is not None and max(due, self._fresh_until) <= self.loop.time()
 
     async def _fill_from_quarantine(self) -> None:
-        """Run one delivery of the quarantine, alone."""
+        """Begin to run one delivery of the quarantine, alone; nothing else is claimed before it has ended."""
         since_s = self._leases.now_s()
         claims = await self._ledger.claim_quarantined(worker=self.name)
         self._quarantine_due = self._at(claims, claims.quarantine_due_ms)
@@ -284,11 +287,9 @@ class Supervisor(Worker):
             # only what is confirmed counts, should this worker die over it
             if await self._ledger.confirm(record.delivery.id, record.token):
                 log.warning("quarantined delivery runs alone", delivery_id=record.delivery.id)
-        began = self.loop.time()
+        if claims.records:
+            self._alone_since = self.loop.time()
         self._start(claims, since_s)
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        self._fresh_until = self.loop.time() + max(FRESH_S, self.loop.time() - began)
-        self._wake_up.slot_freed()
 
     def _at(self, claims: Claims, due_ms: int | None) -> float | None:
         """Return *due_ms*, by Redis's clock, on the loop's."""
@@ -316,6 +317,9 @@ class Supervisor(Worker):
     def _ended(self, delivery_id: str, done: asyncio.Task[Any]) -> None:
         if self.tasks.get(delivery_id) is done:
             del self.tasks[delivery_id]
+        if self._alone_since is not None and not self.tasks:
+            now = self.loop.time()
+            self._fresh_until, self._alone_since = now + max(FRESH_S, now - self._alone_since), None
         self._wake_up.slot_freed()
         if done.cancelled():
             return

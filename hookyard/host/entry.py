@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 import os
 import signal
@@ -50,7 +51,12 @@ def run(*, link: int, cell: int) -> None:
     _charge_missing_awaits()  # after the bot, which may have called logging.captureWarnings
     freeze_startup_objects()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(bot, settings, sock, shared))
+        serving = runner.get_loop().create_task(_serve(bot, settings, sock, shared))
+        while not serving.done():
+            # a task of the bot's that ends so ends the loop; whoever awaits that task hears of it anyway
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                runner.get_loop().run_until_complete(serving)
+        serving.result()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # a thread of the bot's that hangs would keep Python from ending

@@ -201,14 +201,14 @@ class Host:
             )
         )
 
-    def _blocked(self, handler: str, seconds: float) -> None:
+    def _blocked(self, run: int, handler: str, seconds: float) -> None:
         log.warning(
             "handler blocked the event loop",
             handler=handler,
             for_s=round(seconds, 2),
             hint="await instead of blocking, or write it as a plain def: those run in threads",
         )
-        self._link.send(Blocked(handler=handler, seconds=seconds))
+        self._link.send(Blocked(run=run, handler=handler, seconds=seconds))
 
     def _limits_of(self, place: int) -> Limits:
         info, settings = self.registry.infos[place], self._settings

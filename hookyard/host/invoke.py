@@ -98,17 +98,17 @@ class Job:
         threads: ThreadPoolExecutor,
         deadlines: Deadlines,
         cell: Cell,
-        blocked: Callable[[str, float], None],
+        blocked: Callable[[int, str, float], None],
         jitter: float,
     ) -> Ended:
         """Run the handler to its end and return its outcome, logged.
 
-        :param blocked: called with the handler's name and the seconds for which it kept the loop.
+        :param blocked: called with the run, the handler's name and the seconds for which it kept the loop.
         """
 
         def on_block(seconds: float) -> None:
             deadlines.charge(self, seconds)
-            blocked(self.current.handler, seconds)
+            blocked(self.run, self.current.handler, seconds)
 
         self._has_begun = True
         if self._is_cancelled:

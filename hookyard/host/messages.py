@@ -16,7 +16,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 MAX_FRAME_BYTES: Final = 1024**3
 """Above every body that settings allow; a longer frame is a damaged stream."""
@@ -152,6 +152,7 @@ class Called(Struct, tag=6, array_like=True, frozen=True, gc=False):
 class Blocked(Struct, tag=7, array_like=True, frozen=True, gc=False):
     """A handler kept the host's loop from running for so long."""
 
+    run: int
     handler: str
     seconds: float
 

@@ -36,11 +36,15 @@ _UNFINISHED: Final = (State.QUEUED, State.RETRYING, State.RUNNING)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """The ledger at one moment; ``due_s`` says how long a state's longest-due delivery has been due."""
+    """The ledger at one moment; ``due_s`` says how long a state's longest-due delivery has been due.
+
+    ``quarantined``: how many of those queued wait to be run alone.
+    """
 
     states: dict[str, float]
     due_s: dict[str, float]
     workers: int
+    quarantined: int
     used_bytes: int | None
     max_bytes: int | None
 
@@ -85,9 +89,10 @@ class LedgerMetrics(Collector):
             pipe.hgetall(keys.states)
             pipe.zrange(keys.workers, 0, -1, withscores=True)
             pipe.zrange(keys.queue, 0, _HEAD - 1, withscores=True)
+            pipe.zcard(keys.quarantine)
             pipe.info("memory")
-            (seconds, micros), counts, workers, head, memory = pipe.execute(raise_on_error=False)
-        for answer in (counts, workers, head):
+            (seconds, micros), counts, workers, head, quarantined, memory = pipe.execute(raise_on_error=False)
+        for answer in (counts, workers, head, quarantined):
             if isinstance(answer, Exception):
                 raise answer
         now_ms = seconds * 1000 + micros / 1000
@@ -96,6 +101,7 @@ class LedgerMetrics(Collector):
             states={state.value: float(counts.get(state.value.encode(), 0)) for state in State},
             due_s=self._due_s([(member, score) for member, score in head if score <= now_ms], now_ms),
             workers=sum(1 for _, said_ms in workers if said_ms > now_ms - GONE_AFTER_MS),
+            quarantined=quarantined,
             used_bytes=known.get("used_memory"),
             max_bytes=known.get("maxmemory"),
         )
@@ -129,6 +135,11 @@ def _metrics(found: Snapshot | None) -> Iterator[Metric]:
         found.due_s,
     )
     yield gauge("hookyard_ledger_workers", "Workers with a recent heartbeat", found.workers)
+    yield gauge(
+        "hookyard_ledger_quarantined",
+        "Deliveries that are suspected of having crashed their worker, and wait to run alone",
+        found.quarantined,
+    )
     if found.used_bytes is not None and found.max_bytes is not None:
         yield gauge("hookyard_ledger_memory_used_bytes", "Memory that Redis uses", found.used_bytes)
         yield gauge(

@@ -319,6 +319,65 @@ async def blocks(event, gl):
 """
 
 
+ODD_TASKS = """
+@on
+async def exits_in_a_task(event, gl):
+    async def end():
+        raise SystemExit(3)
+    await asyncio.gather(asyncio.create_task(end()))
+
+@on
+async def is_interrupted_in_a_task(event, gl):
+    async def end():
+        raise KeyboardInterrupt
+    await asyncio.create_task(end())
+
+@on
+async def leaves_a_task_that_exits(event, gl):
+    async def end():
+        raise SystemExit
+    task = asyncio.create_task(end())
+    await asyncio.sleep(0.1)
+
+@on
+@policy(timeout=0.5, max_attempts=1)
+async def blocks_again_and_again(event, gl):
+    while True:
+        try:
+            time.sleep(0.4)
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            pass
+
+@on
+@policy(timeout=60)
+async def beside(event, gl):
+    await asyncio.sleep(1)
+"""
+
+
+async def test_a_task_of_a_handler_ends_no_host(processes, start, send, finished):
+    start(ODD_TASKS)
+    names = ("exits_in_a_task", "is_interrupted_in_a_task", "leaves_a_task_that_exits", "beside")
+    for action in names:
+        await send(action)
+    records = dict(zip(names, await finished(*names), strict=True))
+    assert outcomes(records["exits_in_a_task"]) == FAILS_TWICE
+    assert "SystemExit: 3" in records["exits_in_a_task"].error
+    assert outcomes(records["is_interrupted_in_a_task"]) == FAILS_TWICE
+    assert outcomes(records["leaves_a_task_that_exits"]) == outcomes(records["beside"]) == [SUCCEEDED]
+    assert "host crashed" not in processes.log("worker")
+
+
+async def test_a_handler_that_blocks_the_loop_again_and_again_times_out(processes, start, send, finished):
+    start(ODD_TASKS)
+    await send("beside")
+    await send("blocks_again_and_again")
+    blocking, beside = await finished("blocks_again_and_again", "beside")
+    assert outcomes(blocking) == [TIMED_OUT]
+    assert outcomes(beside) == [SUCCEEDED]
+
+
 async def test_a_coroutine_that_does_not_end_is_killed_and_what_runs_beside_it_is_not(
     processes, start, send, finished, notes
 ):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hookyard.host.deadlines import BLOCKED_S
 from hookyard.host.messages import (
     VERSION,
     Blocked,
@@ -78,11 +79,15 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class Running:
-    """An attempt in a host. ``due`` is when it is overdue for good, on the loop's clock."""
+    """An attempt in a host. ``due`` is when it is overdue for good, on the loop's clock.
+
+    ``blocked_s``: for how long it kept the host's loop since the host was last asked for a sign of life.
+    """
 
     handler: str
     due: float
     done: asyncio.Future[Ended]
+    blocked_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -287,7 +292,7 @@ class HostHandle:
         elif isinstance(report, Called):
             self._listener.called(report)
         elif isinstance(report, Blocked):
-            self._listener.blocked(report)
+            self._note_block(report)
         elif isinstance(report, Pong):
             self._answered()
         elif isinstance(report, Ready):
@@ -326,12 +331,21 @@ class HostHandle:
         if running is not None:
             _resolve(running.done, ended)
 
+    def _note_block(self, report: Blocked) -> None:
+        if report.run in self.running:
+            self.running[report.run].blocked_s += report.seconds
+        self._listener.blocked(report)
+
     def _answered(self) -> None:
-        """Take the time for which the host did not answer off what the attempts in it were given."""
-        if self.pinged_at is not None:
-            held_up_s = self._loop.time() - self.pinged_at
-            for running in self.running.values():
-                running.due += held_up_s
+        """Take the time for which the host did not answer off what the attempts in it were given.
+
+        Not off what held it up itself: who blocks the loop again and again would never be overdue.
+        """
+        held_up_s = 0.0 if self.pinged_at is None else self._loop.time() - self.pinged_at
+        for running in self.running.values():
+            if held_up_s > BLOCKED_S:
+                running.due += max(0.0, held_up_s - running.blocked_s)
+            running.blocked_s = 0.0
         self.pinged_at = None
 
     # --- its end --------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def threads():
 def attempt(threads):
     """Gives a function that returns a job and the task in which it runs to its end."""
 
-    def start(call, *, timeout_s=60.0, cell=None, blocked=lambda _handler, _seconds: None):
+    def start(call, *, timeout_s=60.0, cell=None, blocked=lambda *_report: None):
         job = Job(
             call,
             run=7,
@@ -177,6 +177,6 @@ async def test_a_handler_that_blocks_the_loop_is_reported(attempt):
 
     ended = await attempt(blocks, blocked=lambda *report: reports.append(report))[1]
     assert ended.outcome == Outcome.SUCCEEDED
-    ((handler, seconds),) = reports
-    assert handler == "bot:handler"
+    ((run, handler, seconds),) = reports
+    assert (run, handler) == (7, "bot:handler")
     assert seconds >= 0.25

@@ -64,7 +64,7 @@ def test_half_a_surrogate_pair_in_a_message_is_sent_as_its_escape_and_loses_none
         Ended(run=2, outcome="failed", took_ms=1, traceback="half: \ud800"),
         Unusable(faults=("a path: \udcff",)),
         Opened(run=3, handlers=(1, 2)),
-        Blocked(handler="grüßt", seconds=0.5),
+        Blocked(run=4, handler="grüßt", seconds=0.5),
     ]
     (payload,) = FrameReader().feed(frame(sent))
     read = read_reports(payload)

@@ -128,6 +128,12 @@ async def test_of_a_redis_that_is_away_only_that_is_told(unused_port):
     assert await reading.scrape() == {("hookyard_ledger_answers",): 0}
 
 
+async def test_what_is_quarantined_is_counted(ledger, reading):
+    await ledger.redis.zadd(ledger.keys.quarantine, {"d-1": 1, "d-2": 2})
+    assert (await reading.scrape_anew())["hookyard_ledger_quarantined",] == 2
+    await ledger.redis.delete(ledger.keys.quarantine)
+
+
 @pytest.fixture
 def unused_port():
     from tests.ports import free_port

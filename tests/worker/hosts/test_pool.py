@@ -8,10 +8,10 @@ import contextlib
 import pytest
 from gidgetlab.routing import Router
 
-from hookyard.host.messages import Open, Opened
+from hookyard.host.messages import Blocked, Open, Opened, Pong
 from hookyard.ledger.records import Outcome
 from tests.fakes import until
-from worker.hosts.handle import HostGone, Kind, LateStart
+from worker.hosts.handle import BotUnusable, HostGone, HostHandle, Kind, LateStart
 from worker.hosts.pool import ALONE_HOSTS, HostPool
 from worker.hosts.start import LocalHosts
 
@@ -316,3 +316,44 @@ async def test_a_first_handler_that_does_not_end_when_cancelled_has_its_host_kil
             await beginning
     assert gone.value.outcome is Outcome.TIMED_OUT
     own_body.kill()
+
+
+async def test_a_host_that_does_not_become_ready_is_told_of_and_killed_in_the_end(monkeypatch, caplog):
+    """A bot's import can hang, say, on a connection."""
+    monkeypatch.setattr("worker.hosts.pool.SLOW_START_S", 1)
+    monkeypatch.setattr("worker.hosts.pool.GIVE_UP_START_S", 2)
+    started = []
+
+    def start(kind):
+        handle = HostHandle(kind, capacity=1, listener=Unheard(), changed=lambda: None)
+        started.append((handle, SlowToDie()))
+        return started[-1]
+
+    pool = HostPool(start, count=1)
+    opening = asyncio.create_task(pool.open())
+    await until(lambda: pool.fault)
+    assert "importing" in pool.fault
+    ((handle, body),) = started
+    await until(lambda: body.is_killed)
+    assert caplog.text.count("host does not become ready") == 2
+    pool.ended(handle, "SIGKILL")
+    with pytest.raises(BotUnusable):
+        await opening
+
+
+async def test_an_attempt_that_blocks_the_loop_again_and_again_is_overdue_all_the_same(start):
+    pool = await start(waits)
+    async with host_of(pool, Kind.SHARED) as handle:
+        running = [asyncio.ensure_future(run(handle, number, waits)) for number in (1, 2)]
+        await until(lambda: len(handle.running) == 2)
+        due = [each.due for each in handle.running.values()]
+        for _ in range(3):
+            handle.pinged_at = asyncio.get_running_loop().time() - 0.9  # it answered so late
+            handle.receive(Blocked(run=1, handler="blocks", seconds=0.9))
+            handle.receive(Pong(number=1))
+        moved = [each.due - before for each, before in zip(handle.running.values(), due, strict=True)]
+        assert moved[0] == pytest.approx(0.0, abs=0.1)
+        assert moved[1] == pytest.approx(2.7, abs=0.1)
+        for number in (1, 2):
+            handle.cancel(number)
+        await asyncio.gather(*running)
