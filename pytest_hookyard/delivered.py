@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hookyard.cli.output.times import span
 from hookyard.ledger.records import FINISHED, Attempt, Outcome, Record, State
+from hookyard.ledger.times import span
 from pytest_hookyard.story import story
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from hookyard.cli.output.safe import plain
 from hookyard.cli.output.text import about, one_line, runs
-from hookyard.cli.output.times import span
 from hookyard.ledger.records import Ending, Outcome, State
+from hookyard.ledger.times import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ DONE = {"succeeded", "ignored"}
 _EXPIRING = (
     *("arq:in-progress:", "arq:retry:"),
     *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
-    *("hookyard:failure:", "hookyard:minutes:", "hookyard:hours:"),
+    *("hookyard:failure:", "hookyard:minutes:", "hookyard:hours:", "hookyard:console:"),
 )
 _JOB, _IN_PROGRESS = "arq:job:", "arq:in-progress:"
 _KEPT_RUNS = 64
@@ -168,6 +168,7 @@ def _other_keys(client: Any, keys: LedgerKeys, stored: set[str]) -> list[str]:
     known = {
         *(keys.queue, keys.quarantine, keys.received, keys.failed, keys.done),
         *(keys.states, keys.wake, keys.dropped, keys.cut, keys.failures, keys.credentials),
+        *(f"{keys.prefix}:console:audit", f"{keys.prefix}:console:orders"),
     }
     faults = []
     if client.llen(keys.wake) > 1:

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
 from hookyard.cli.main import app
-from hookyard.cli.output import json_documents
 from hookyard.host.messages import Blocked
+from hookyard.ledger import documents
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.metrics import LedgerMetrics
 from hookyard.ledger.query import Page, Stats
@@ -188,11 +188,11 @@ def test_every_field_of_the_json_output_is_documented():
     )
     run = Run(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, ended_ms=2, attempts=(attempt,))
     record = Record(delivery=a_delivery(), state=State.RETRYING, history=(run,))
-    stats = json_documents.stats(Stats(states={}, total=0, oldest_due_ms=None, now_ms=1))
-    produced = [*fields(json_documents.whole_delivery(record, with_body=True)), *stats]
+    stats = documents.stats(Stats(states={}, total=0, oldest_due_ms=None, now_ms=1))
+    produced = [*fields(documents.whole_delivery(record, with_body=True)), *stats]
     documented = [name.strip("`") for name, _ in tables(DOCS / "reference" / "json.md")]
     assert documented == [name for name in produced if not name.startswith("headers[]")]
-    assert json_documents.page(Page(records=[], next_cursor=None)).keys() == {"deliveries", "next_cursor"}
+    assert documents.page(Page(records=[], next_cursor=None)).keys() == {"deliveries", "next_cursor"}
 
 
 def fields(shape, prefix=""):

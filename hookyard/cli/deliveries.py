@@ -13,7 +13,7 @@ from rich.live import Live
 
 from hookyard.cli import selection
 from hookyard.cli.ledger_session import LedgerSession, with_ledger
-from hookyard.cli.output import json_documents, tables, terminal
+from hookyard.cli.output import tables, terminal
 from hookyard.cli.output.safe import plain
 from hookyard.cli.output.terminal import (
     EXIT_USAGE,
@@ -24,6 +24,7 @@ from hookyard.cli.output.terminal import (
     show_json_in_colours,
     stop,
 )
+from hookyard.ledger import documents
 from hookyard.ledger.query import Filter
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def deliveries(
         stop(f"--cursor {cursor}: not a cursor; a list that goes on ends with one", EXIT_USAGE)
     found, total = with_ledger(read)
     if as_json:
-        show_json(json_documents.page(found))
+        show_json(documents.page(found))
     elif found.records:
         terminal.show(tables.page(found, now_ms=now_ms(), width=console().width))
     elif cursor:
@@ -88,7 +89,7 @@ def show(
     if isinstance(record, selection.NotFound):
         stop(record.why)
     if as_json:
-        show_json(json_documents.whole_delivery(record, with_body=body))
+        show_json(documents.whole_delivery(record, with_body=body))
     elif body:
         _print_body(record.delivery.body)
     else:
@@ -123,13 +124,13 @@ def stats(
     if not watch:
         found = with_ledger(read)
         if as_json:
-            show_json(json_documents.stats(found))
+            show_json(documents.stats(found))
         else:
             terminal.show(tables.stats(found))
         return
     if as_json or not console().is_terminal:
         while True:
-            show_json(json_documents.stats(with_ledger(read)), indent=None)
+            show_json(documents.stats(with_ledger(read)), indent=None)
             time.sleep(_WATCH_S)
     with Live(tables.stats(with_ledger(read)), console=console(), auto_refresh=False) as live:
         while True:

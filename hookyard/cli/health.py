@@ -36,6 +36,7 @@ class Process(StrEnum):
 
     INGRESS = "ingress"
     WORKER = "worker"
+    CONSOLE = "console"
     EMULATOR = "emulator"
 
 
@@ -78,6 +79,8 @@ def _fault(asked: Process, settings: Settings) -> str | None:
     match asked:
         case Process.INGRESS:
             return _http_fault(reachable_host(settings.host), settings.port, "/ready")
+        case Process.CONSOLE:
+            return _http_fault(reachable_host(settings.host), settings.console_port, "/health")
         case Process.EMULATOR:
             return _http_fault(LOOPBACK, _EMULATOR_PORT, "/health")
         case Process.WORKER:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hookyard.cli import api, deliveries, emulator, health, preflight, replay, serve
+from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve
 from hookyard.cli.check.command import check
 from hookyard.cli.output.encoding import print_on_any_locale
 from hookyard.cli.up.command import up
@@ -110,6 +110,16 @@ app.command(
     rich_help_panel=PROCESSES,
     epilog=_examples("hookyard worker --handlers mybot:router --slots 50", "hookyard worker --burst"),
 )(serve.worker)
+app.command(
+    rich_help_panel=PROCESSES,
+    epilog=_examples("hookyard console", "hookyard console --host 0.0.0.0 --port 8001"),
+)(console.console)
+app.command(
+    rich_help_panel=PROCESSES,
+    epilog=_examples(
+        "hookyard credentials ann --role operator", "hookyard credentials ci --role viewer --token"
+    ),
+)(console.credentials)
 emulator.add_emulator(
     app,
     rich_help_panel=PROCESSES,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hookyard.cli.output.terminal import EXIT_USAGE, now_ms, stop
-from hookyard.cli.output.times import parse_moment
 from hookyard.ledger.query import Filter
 from hookyard.ledger.records import Record, State
+from hookyard.ledger.times import parse_moment
 
 if TYPE_CHECKING:
     from hookyard.ledger.reader import Listing

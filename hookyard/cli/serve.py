@@ -17,12 +17,12 @@ _REDIS: Final = ("REDIS_URL", "HOOKYARD_PREFIX")
 _BOT: Final = ("GL_URL", "HOOKYARD_HANDLERS")
 
 
-def _setting(field: str, metavar: str, text: str) -> Any:
+def setting_option(field: str, metavar: str, text: str, *, name: str | None = None) -> Any:
     """Return the option that sets *field* of the settings; its default is the environment's."""
     default = Settings.model_fields[field].default
     fallback = "" if default in {None, ""} else f", else {default}"
     return typer.Option(
-        f"--{field.replace('_', '-')}",
+        name or f"--{field.replace('_', '-')}",
         metavar=metavar,
         help=text,
         show_default=f"{variable(field)}{fallback}",
@@ -30,23 +30,27 @@ def _setting(field: str, metavar: str, text: str) -> Any:
 
 
 LogLevelOption = Annotated[
-    str | None, _setting("log_level", "LEVEL", "Least severe log lines: debug, info, warning or error.")
+    str | None, setting_option("log_level", "LEVEL", "Least severe log lines: debug, info, warning or error.")
 ]
-LogFormatOption = Annotated[str | None, _setting("log_format", "FORMAT", "Log lines as json or console.")]
+LogFormatOption = Annotated[
+    str | None, setting_option("log_format", "FORMAT", "Log lines as json or console.")
+]
 
 
 def ingress(
     *,
-    host: Annotated[str | None, _setting("host", "HOST", "Address to listen on.")] = None,
-    port: Annotated[str | None, _setting("port", "PORT", "Port to listen on; 0 takes a free one.")] = None,
+    host: Annotated[str | None, setting_option("host", "HOST", "Address to listen on.")] = None,
+    port: Annotated[
+        str | None, setting_option("port", "PORT", "Port to listen on; 0 takes a free one.")
+    ] = None,
     spool_dir: Annotated[
-        str | None, _setting("spool_dir", "DIRECTORY", "Where deliveries wait while Redis is away.")
+        str | None, setting_option("spool_dir", "DIRECTORY", "Where deliveries wait while Redis is away.")
     ] = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
     """Run an ingress, which accepts GitLab's webhooks."""
-    _start(
+    start_process(
         "ingress",
         inherit=_REDIS,
         host=host,
@@ -60,12 +64,14 @@ def ingress(
 def worker(
     *,
     handlers: Annotated[
-        str | None, _setting("handlers", "MODULE:ROUTER", "The bot's router, such as mybot:router.")
+        str | None, setting_option("handlers", "MODULE:ROUTER", "The bot's router, such as mybot:router.")
     ] = None,
-    slots: Annotated[str | None, _setting("slots", "N", "How many deliveries to run at a time.")] = None,
+    slots: Annotated[
+        str | None, setting_option("slots", "N", "How many deliveries to run at a time.")
+    ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Stop when the queue is empty.")] = False,
     metrics_port: Annotated[
-        str | None, _setting("metrics_port", "PORT", "Port for /metrics and /health; 0 for none.")
+        str | None, setting_option("metrics_port", "PORT", "Port for /metrics and /health; 0 for none.")
     ] = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
@@ -74,7 +80,7 @@ def worker(
 
     The current directory is searched first for the bot's modules.
     """
-    _start(
+    start_process(
         "worker",
         inherit=(*_REDIS, *_BOT),
         handlers=handlers,
@@ -86,7 +92,7 @@ def worker(
     )
 
 
-def _start(module: str, *, inherit: tuple[str, ...], **options: str | None) -> NoReturn:
+def start_process(module: str, *, inherit: tuple[str, ...], **options: str | None) -> NoReturn:
     """Become the process *module*, with the *options* that were given over the environment's settings."""
     given = {variable(field): value for field, value in options.items() if value is not None}
     context = context_or_exit(**given)

@@ -26,7 +26,9 @@ from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, UnusableSecret, is_placeholder
 from hookyard.settings.types import (
     DEFAULT_PORT,
+    ConsolePort,
     Directory,
+    Entries,
     HostCount,
     KeepMemory,
     LowerCase,
@@ -54,7 +56,15 @@ _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
 _MONTH_S: Final = 30 * _DAY_S
 _CENTURY_DAYS: Final = 36_500
-_HOLD_SECRETS: Final = ("REDIS_URL", "REDIS_PASSWORD", "GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN")
+_HOLD_SECRETS: Final = (
+    *("REDIS_URL", "REDIS_PASSWORD", "GL_SECRET", "GL_SIGNING_TOKEN", "GL_ACCESS_TOKEN"),
+    *(
+        "HOOKYARD_CONSOLE_USERS",
+        "HOOKYARD_CONSOLE_TOKENS",
+        "HOOKYARD_CONSOLE_SECRET",
+        "HOOKYARD_CONSOLE_LINK",
+    ),
+)
 _KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
 
 
@@ -137,6 +147,15 @@ class Settings(BaseSettings):
     log_format: LowerCase = _setting("HOOKYARD_LOG_FORMAT", default="auto", pattern="^(auto|json|console)$")
     metrics_port: MetricsPort = _setting("HOOKYARD_METRICS_PORT", default=0, ge=0, le=65535)
 
+    # Console
+    console_port: ConsolePort = _setting("HOOKYARD_CONSOLE_PORT", default=8001, ge=0, le=65535)
+    console_hosts: Names = _setting("HOOKYARD_CONSOLE_HOSTS", default=())
+    console_secure: bool = _setting("HOOKYARD_CONSOLE_SECURE", default=False)
+    console_users: Entries = _setting("HOOKYARD_CONSOLE_USERS", default=())
+    console_tokens: Entries = _setting("HOOKYARD_CONSOLE_TOKENS", default=())
+    console_secret: SecretStr | None = _setting("HOOKYARD_CONSOLE_SECRET", default=None)
+    console_link: SecretStr | None = _setting("HOOKYARD_CONSOLE_LINK", default=None)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -151,7 +170,9 @@ class Settings(BaseSettings):
         return init_settings, files, env_settings
 
     @field_validator(
-        "redis_url", "redis_password", "secret_tokens", "signing_tokens", "access_token", mode="before"
+        *("redis_url", "redis_password", "secret_tokens", "signing_tokens", "access_token"),
+        *("console_users", "console_tokens", "console_secret", "console_link"),
+        mode="before",
     )
     @classmethod
     def _check_secret(cls, value: object) -> object:

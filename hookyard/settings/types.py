@@ -85,10 +85,17 @@ def _expand_home(value: object) -> object:
     return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - it raises nothing
 
 
+def _words(value: object) -> object:
+    """Split a list at blanks and line breaks; what is in it may hold commas."""
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_lower), BeforeValidator(_split)]
 Port = Annotated[int, BeforeValidator(_ignore_kubernetes)]
 MetricsPort = Annotated[int, BeforeValidator(partial(_ignore_kubernetes, default=0))]
+ConsolePort = Annotated[int, BeforeValidator(partial(_ignore_kubernetes, default=8001))]
+Entries = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)]
 HostCount = Annotated[int, BeforeValidator(_auto_is_zero)]
 LowerCase = Annotated[str, BeforeValidator(_lower)]
 Directory = Annotated[Path, BeforeValidator(_expand_home)]

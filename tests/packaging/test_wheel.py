@@ -280,7 +280,9 @@ def test_a_worker_takes_a_bot_with_modules_like_ours(hookyard, bot, redis_url):
 
 async def test_up_runs_the_handlers_of_a_bot_with_modules_like_ours(hookyard, bot, tmp_path):
     folder = bot(MODULES)
-    up = hookyard("up", "--port", free_port(), "--emulator-port", free_port(), folder=folder)
+    up = hookyard(
+        "up", "--port", free_port(), "--emulator-port", free_port(), "--console-port", "0", folder=folder
+    )
 
     def run_here(*words):
         process = hookyard(*words, folder=folder)

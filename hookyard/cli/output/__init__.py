@@ -1,1 +1,1 @@
-"""What commands print: tables, text, JSON, times, and the terminal they go to. Pure but for the last."""
+"""What commands print: tables, text, and the terminal they go to. Pure but for the last."""

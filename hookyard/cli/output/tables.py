@@ -14,8 +14,8 @@ from rich.text import Text
 
 from hookyard.cli.output import text
 from hookyard.cli.output.safe import plain
-from hookyard.cli.output.times import ago, clock, span, until
 from hookyard.ledger.records import FINISHED, Ending, Outcome, Record, State
+from hookyard.ledger.times import ago, clock, span, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from hookyard.cli.output.safe import plain
-from hookyard.cli.output.times import ago, span, until
 from hookyard.ledger.records import Attempt, Ending, Outcome, Record, State
+from hookyard.ledger.times import ago, span, until
 
 if TYPE_CHECKING:
     from hookyard.ledger.records import Delivery

@@ -40,11 +40,21 @@ def up(
     emulator_port: Annotated[
         int, typer.Option(metavar="PORT", help="Port of the emulator; 0 takes a free one.", min=0, max=65535)
     ] = 8002,
+    console_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            help="Port of the console; 0 takes a free one.",
+            min=0,
+            max=65535,
+            show_default="HOOKYARD_CONSOLE_PORT, else 8001",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(metavar="N", help="How many workers to run.", min=1, max=64)] = 1,
 ) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    Starts Redis, a GitLab emulator, an ingress and a worker.
+    Starts Redis, a GitLab emulator, an ingress, a worker and a console.
     Once they are ready, prints what to try next.
 
     Redis keeps its data in .hookyard/; with REDIS_URL set, that one is used.
@@ -55,7 +65,11 @@ def up(
     directory = UpDirectory()
     try:
         plan = make_plan(
-            port=port, emulator_port=emulator_port, workers=workers, make_up_secret=directory.secret
+            port=port,
+            emulator_port=emulator_port,
+            console_port=console_port,
+            workers=workers,
+            make_up_secret=directory.secret,
         )
     except SettingsError as exc:
         stop(str(exc), EXIT_USAGE)

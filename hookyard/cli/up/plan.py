@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from hookyard.cli.console import IS_INSTALLED as CONSOLE_IS_INSTALLED
 from hookyard.cli.launch import child_environment, emulator_secrets, module_command
 from hookyard.cli.up.child import ChildSpec
 from hookyard.cli.up.ports import LOOPBACK, is_loopback, listen_error, reachable_host
@@ -26,12 +28,15 @@ _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 _INGRESS_STOP_S: Final = 25.0
 _EMULATOR_STOP_S: Final = 5.0
+_CONSOLE_STOP_S: Final = 5.0
 _MARGIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpPlan:
     """What is to run. ``emulator_port`` is ``None`` where ``GL_URL`` names a GitLab.
+
+    ``console_port`` is ``None`` where the console is not installed; ``console_link`` signs in there, once.
 
     ``made_up_secret``: the webhooks' secret token where none is set, so that nobody else who reaches the
     ingress, a web page in the browser included, can have handlers run.
@@ -40,6 +45,8 @@ class UpPlan:
     settings: Settings
     port: int
     emulator_port: int | None
+    console_port: int | None
+    console_link: str = field(repr=False)
     workers: int
     has_own_redis: bool
     made_up_secret: str | None
@@ -56,20 +63,40 @@ class UpPlan:
         return None if self.emulator_port is None else f"http://{LOOPBACK}:{self.emulator_port}"
 
     @property
+    def console(self) -> str | None:
+        """The console's address, with what signs in there once."""
+        if self.console_port is None:
+            return None
+        host = reachable_host(self.settings.host)
+        address = f"[{host}]:{self.console_port}" if ":" in host else f"{host}:{self.console_port}"
+        return f"http://{address}/sign-in?link={self.console_link}"
+
+    @property
     def names(self) -> list[str]:
         """The processes in the order in which they start."""
         many = self.workers > 1
         workers = [f"worker-{number}" if many else "worker" for number in range(1, self.workers + 1)]
-        return [*(["emulator"] if self.emulator_port is not None else []), "ingress", *workers]
+        return [
+            *(["emulator"] if self.emulator_port is not None else []),
+            "ingress",
+            *workers,
+            *(["console"] if self.console_port is not None else []),
+        ]
 
 
 def make_plan(
-    *, port: int | None, emulator_port: int, workers: int, make_up_secret: Callable[[], str]
+    *,
+    port: int | None,
+    emulator_port: int,
+    console_port: int | None,
+    workers: int,
+    make_up_secret: Callable[[], str],
 ) -> UpPlan:
     """Return the plan.
 
-    :param port: the ingress's, instead of ``HOOKYARD_PORT``. 0, here and as *emulator_port*, takes a
+    :param port: the ingress's, instead of ``HOOKYARD_PORT``. 0, here and as the other ports, takes a
         free one.
+    :param console_port: instead of ``HOOKYARD_CONSOLE_PORT``.
     :param make_up_secret: returns the secret token where none is set.
     :raises SettingsError: when settings cannot be used.
     """
@@ -87,6 +114,10 @@ def make_plan(
         settings=settings,
         port=(settings.port if port is None else port) or free_port(),
         emulator_port=None if has_gitlab else emulator_port or free_port(),
+        console_port=((settings.console_port if console_port is None else console_port) or free_port())
+        if CONSOLE_IS_INSTALLED
+        else None,
+        console_link=secrets.token_urlsafe(24),
         workers=workers,
         has_own_redis="redis_url" not in settings.model_fields_set,
         made_up_secret=made_up,
@@ -98,12 +129,18 @@ def port_conflict(plan: UpPlan) -> str | None:
     wanted = [("ingress", plan.settings.host, plan.port, "--port")]
     if plan.emulator_port is not None:
         wanted.append(("emulator", LOOPBACK, plan.emulator_port, "--emulator-port"))
+    if plan.console_port is not None:
+        wanted.append(("console", plan.settings.host, plan.console_port, "--console-port"))
     for name, host, port, option in wanted:
         error = listen_error(host, port)
         if error:
             return f"The {name} cannot listen on {host} port {port}: {error}. Choose another with {option}."
-    if plan.port == plan.emulator_port:
-        return f"Ingress and emulator cannot share port {plan.port}. Choose another with --port."
+    taken: dict[int, str] = {}
+    for name, _, port, option in wanted:
+        if port in taken:
+            both = f"{taken[port].capitalize()} and {name}"
+            return f"{both} cannot share port {port}. Choose another with {option}."
+        taken[port] = name
     return None
 
 
@@ -152,13 +189,22 @@ def child_specs(plan: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
         ),
         "ingress": module_command("ingress"),
         "worker": module_command("worker"),
+        "console": module_command("hookyard.console"),
     }
     stop_timeouts_s = {
         "emulator": _EMULATOR_STOP_S,
         "ingress": _INGRESS_STOP_S + settings.shutdown_delay_s,
         "worker": settings.drain_s + settings.lease_s + _MARGIN_S,  # longer than its own limit
+        "console": _CONSOLE_STOP_S,
     }
-    environments = {"emulator": {**environment, **emulator_secrets(settings)}}
+    environments = {
+        "emulator": {**environment, **emulator_secrets(settings)},
+        "console": {
+            **environment,
+            "HOOKYARD_CONSOLE_PORT": str(plan.console_port),
+            "HOOKYARD_CONSOLE_LINK": plan.console_link,
+        },
+    }
     kinds = {name: name.partition("-")[0] for name in plan.names}
     return [
         ChildSpec(

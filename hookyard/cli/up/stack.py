@@ -1,9 +1,9 @@
 """One run of ``hookyard up``, from the first process to the last.
 
 Started in this order: Redis (unless ``REDIS_URL`` names one), the emulator (unless ``GL_URL`` names a
-GitLab), ingress, workers. Stopped so that nothing is lost: the ingress first, then the workers, which
-have their drain time, then the emulator, which handlers may be talking to, Redis last. The second
-Ctrl-C has workers release what they run, and leaves everyone a few seconds.
+GitLab), ingress, workers, console. Stopped so that nothing is lost: the ingress first, then the workers,
+which have their drain time, the console, the emulator, which handlers may be talking to, Redis last. The
+second Ctrl-C has workers release what they run, and leaves everyone a few seconds.
 
 A process that ends by itself is restarted after a growing delay. When that does not help, or its
 settings are wrong, everything stops: half a Hookyard would only look as if it worked. Everything stops
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SLOW_S: Final = 15.0
 _POLL_S: Final = 0.1
-_STOP_ORDER: Final = ("ingress", "worker", "emulator")
+_STOP_ORDER: Final = ("ingress", "worker", "console", "emulator")
 
 
 class Stack:
@@ -131,6 +131,8 @@ class Stack:
         addresses = {"ingress": f"{self._plan.ingress}/"}
         if self._plan.emulator:
             addresses["emulator"] = f"{self._plan.emulator}/"
+        if self._plan.console:
+            addresses["console"] = self._plan.console.partition("sign-in")[0]
         return RunningStack(
             pid=os.getpid(),
             started=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -146,6 +148,8 @@ class Stack:
         wanted = {"the ingress": f"{self._plan.ingress}/ready"}
         if self._plan.emulator:
             wanted["the emulator"] = f"{self._plan.emulator}/"
+        if self._plan.console:
+            wanted["the console"] = self._plan.console.partition("sign-in")[0] + "health"
         started, said = time.monotonic(), False
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while wanted:
@@ -167,6 +171,7 @@ class Stack:
             command=_command_name(),
             ingress=plan.ingress,
             emulator=plan.emulator,
+            console=plan.console,
             gitlab=settings.gitlab_url,
             handlers=settings.handlers,
             redis="its own, in .hookyard/redis" if plan.has_own_redis else settings.masked_redis_url,

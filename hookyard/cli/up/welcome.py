@@ -10,12 +10,14 @@ from typing import Literal
 class Welcome:
     """The values in the text. ``command`` is what to type for ``hookyard`` in this directory.
 
-    ``emulator`` is ``None`` where ``GL_URL`` names a GitLab, which ``gitlab`` then is.
+    ``emulator`` is ``None`` where ``GL_URL`` names a GitLab, which ``gitlab`` then is; ``console``
+    is ``None`` where that is not installed.
     """
 
     command: str
     ingress: str
     emulator: str | None
+    console: str | None
     gitlab: str
     handlers: str
     redis: str
@@ -35,6 +37,11 @@ def text(welcome: Welcome) -> str:
         f"    Redis      {welcome.redis}",
         *(["    secret     made up, in .hookyard/secret  (GL_SECRET is not set)"] if made_up else []),
         "",
+        *(
+            ["  See and replay in a browser (this link signs in once):", f"    {welcome.console}", ""]
+            if welcome.console
+            else []
+        ),
         "  Try next, in a second terminal in this directory"
         + (" with the same GL_SECRET or GL_SIGNING_TOKEN:" if welcome.authentication == "given" else ":"),
         "",

@@ -70,7 +70,7 @@ def test_a_containers_process_is_told_by_its_first_command_line(monkeypatch, tmp
 def test_health_asks_which_where_nothing_tells(command):
     run = command("health")
     assert run.code == 2
-    assert "hookyard health ingress|worker|emulator" in run.err
+    assert "hookyard health ingress|worker|console|emulator" in run.err
 
 
 def test_preflight_lets_good_settings_pass_and_tells_all_that_is_wrong_with_others(command, tmp_path):

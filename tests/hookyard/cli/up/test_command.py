@@ -36,7 +36,7 @@ class Ups:
         self.directory = directory
         self.log = directory / "up.log"
         self.running = []
-        self.ports = ["--port", str(free_port()), "--emulator-port", str(free_port())]
+        self.ports = ["--port", str(free_port()), "--emulator-port", str(free_port()), "--console-port", "0"]
         self.pids = set()
 
     def start(self, *arguments, output=None, **environment):
@@ -192,7 +192,7 @@ def stat_mode(path):
 async def test_kill_9_leaves_no_process_behind_and_the_next_one_starts(ups):
     first = ups.start()
     await ups.is_up(first)
-    assert len(ups.pids) == 6  # guard, Redis, emulator, ingress, worker, host
+    assert len(ups.pids) == 7  # guard, Redis, emulator, ingress, worker, host, console
     first.kill()
     first.wait()
     again = ups.start()
@@ -271,7 +271,7 @@ async def test_given_redis_and_gitlab_are_used_and_said(ups, redis_url):
     given = {"REDIS_URL": redis_url, "GL_URL": "https://gitlab.example.com", "GL_SECRET": "s"}
     up = ups.start(**given, HOOKYARD_HANDLERS="handlers:router", NO_COLOR="1")
     await ups.is_up(up)
-    assert len(descendants(up.pid)) == 4  # guard, ingress, worker, host
+    assert len(descendants(up.pid)) == 5  # guard, ingress, worker, host, console
     assert f"REDIS_URL is set: using Redis at {redis_url}" in ups.text
     assert "with the same GL_SECRET" in ups.text
     assert not (ups.directory / ".hookyard" / "redis").exists()

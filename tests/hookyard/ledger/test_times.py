@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hookyard.cli.output.times import ago, iso, parse_moment, span, until
+from hookyard.ledger.times import ago, iso, parse_moment, span, until
 
 NOW = 1_700_000_000_000
 

@@ -1,0 +1,1 @@
+"""The JSON API, ``/api/v1``: what it answers is what its OpenAPI document says."""
