@@ -11,14 +11,13 @@ around it has no limit there, costs memory and time before anybody has shown a s
 - an upgrade is never made. One that comes with a body is refused, since the parser takes the body for the
   next request;
 - trailers are dropped, and what frames a chunked body may not outweigh it;
-- there are at most so many connections; beyond that the one that has been waiting longest is closed, then
-  strangers whose bodies are not complete.
+- there are at most so many connections; beyond that the one whose request has been incomplete for longest is
+  closed, unless its sender is known.
 """
 
 from __future__ import annotations
 
 import resource
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
@@ -71,7 +70,7 @@ class Connections:
         self.open: dict[Connection, None] = {}
         """All, the oldest first."""
         self.waiting: dict[Connection, None] = {}
-        """Those without a complete head, the longest-waiting first."""
+        """Those without a complete request, by when they began to wait for a head, or to send a body."""
         self.heads_bytes = 0
 
     def sweep(self, now: float) -> None:
@@ -80,14 +79,14 @@ class Connections:
             connection.expire()
 
     def make_room(self, but: Connection) -> None:
-        """Close those that have been waiting longest until the others are within the limits.
+        """Close those whose requests are incomplete for longest, until the others are within the limits.
 
-        Then those that send a body and have not shown who they are. A webhook that was read whole, or whose
-        sender is known, is never closed for another connection.
+        Neither a webhook that was read whole nor one whose sender is known is closed for another connection;
+        and of those that wait for a head none before a stranger who has been sending a body for longer, since
+        in between the newest may be GitLab's.
         """
         while len(self.open) > self.most or self.heads_bytes > MAX_HEADS_BYTES:
-            unknown = (each for each in self.open if each.is_stranger_at_work())
-            oldest = next((each for each in chain(self.waiting, unknown) if each is not but), None)
+            oldest = next((each for each in self.waiting if each is not but and not each.is_known()), None)
             if oldest is None:
                 break
             oldest.abort()
@@ -263,10 +262,10 @@ class Connection(HttpToolsProtocol):
         elif self._all.heads_bytes > MAX_HEADS_BYTES:
             self._all.make_room(self)
 
-    def is_stranger_at_work(self) -> bool:
-        """Return whether its request is not complete, and nobody knows yet who sends it."""
+    def is_known(self) -> bool:
+        """Return whether the head of the request whose body is arriving has shown who sends it."""
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and cycle.more_body and IS_KNOWN not in self.scope
+        return self._in_body and cycle is not None and not cycle.response_started and IS_KNOWN in self.scope
 
     def _go_on(self) -> None:
         """Parse what was held back."""
@@ -332,6 +331,7 @@ class Connection(HttpToolsProtocol):
         """Hand the request to the application."""
         self._in_head, self._in_body = False, True
         self._stop_waiting()
+        self._all.waiting[self] = None  # as one that sends a body, until that is complete
         self.deadline = self.loop.time() + ANSWER_TIMEOUT_S
         upgrades = self.parser.should_upgrade()
         if upgrades and self._announces_body():
@@ -358,6 +358,9 @@ class Connection(HttpToolsProtocol):
         self._in_body = False
         self._body_left = None
         self._line_end = b""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            self._all.waiting.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -179,7 +179,7 @@ async def test_where_all_connections_are_at_work_another_is_503(door):
     for number in range(2):
         _, writer = await busy.connect()
         writer.write(webhook(number, b"{}")[:-1])
-    await until(lambda: len(busy.connections.open) == 2 and not busy.connections.waiting)
+    await until(lambda: sum(each.is_known() for each in busy.connections.open) == 2)
     assert status(await busy.send(webhook(3))) == 503
 
 
@@ -216,6 +216,32 @@ async def test_a_genuine_webhook_is_202_while_strangers_hold_all_they_can(door, 
             genuine = webhook(number, further=b"X-Gitlab-Token: right\r\nConnection: close\r\n")
             assert status(await full.send(genuine)) == 202
             assert status(await full.send(genuine[:-1], genuine[-1:])) == 200
+
+
+@pytest.mark.parametrize("name", ["refused", "refused and chunked", "signed wrongly"])
+async def test_a_genuine_webhook_whose_head_is_still_to_come_outlives_strangers_at_work(door, name):
+    """Were those without a head closed first, it would always be the newest, which is GitLab's."""
+    full = await door(
+        most=20,
+        GL_SECRET="right",
+        GL_SIGNING_TOKEN="whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        HOOKYARD_ALLOW_UNAUTHENTICATED=False,
+    )
+
+    async def stranger():
+        _, writer = await full.connect()
+        writer.write(STRANGERS[name]())
+        await writer.drain()
+
+    for _ in range(20):
+        await stranger()
+    await until(lambda: all(each._in_body for each in full.connections.open))
+    reader, writer = await full.connect()
+    for _ in range(10):
+        await stranger()
+    await until(lambda: sum(each._in_body for each in full.connections.open) == 19)
+    writer.write(webhook(1, further=b"X-Gitlab-Token: right\r\nConnection: close\r\n"))
+    assert status(await asyncio.wait_for(reader.read(), 60)) == 202
 
 
 UPGRADES = {
