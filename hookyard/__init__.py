@@ -1,29 +1,35 @@
-"""What a handler may ask of Hookyard: its policy, giving up, coming back later, the running delivery.
+"""What a bot may ask of Hookyard: resources, policies, giving up, coming back later, the running delivery.
 
 This is the only module of Hookyard's that a bot imports, and nothing in it needs the rest, so a
 bot's own tests run without Redis:
 
-    from hookyard import GiveUp, RetryAfter, policy, current_delivery
+    from hookyard import Bot, GiveUp, RetryAfter, policy, current_delivery
 
-    @router.register("Issue Hook", action="open")
+    bot = Bot()
+
+    @bot.register("Issue Hook", action="open")
     @policy(timeout=10, max_attempts=3)
     async def greet(event, gl): ...
 
-A handler that uses none of it is an ordinary gidgetlab handler and runs just as well.
+A bot that uses none of it, with a plain gidgetlab ``Router``, runs just as well.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from gidgetlab.routing import Router
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
 __all__ = [
+    "Bot",
     "CurrentDelivery",
     "GiveUp",
     "Policy",
@@ -33,6 +39,10 @@ __all__ = [
     "policy",
     "policy_of",
 ]
+
+if TYPE_CHECKING:
+    Lifespan = Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+    ExceptionClasses = type[BaseException] | tuple[type[BaseException], ...]
 
 AnyHandler = TypeVar("AnyHandler", bound="Callable[..., Any]")
 
@@ -64,6 +74,70 @@ class RetryAfter(Exception):
         super().__init__(reason or f"asked to be run again after {seconds:g} s")
 
 
+class Bot(Router):
+    """A gidgetlab router whose handlers are given resources; it works wherever a ``Router`` does.
+
+    A lifespan is entered once in each host process, before any handler runs, and left when the host ends.
+    What it yields is given to each handler that names it:
+
+        @asynccontextmanager
+        async def lifespan():
+            async with asyncpg.create_pool(DSN) as pool:
+                yield {"pool": pool}
+
+        bot = Bot(lifespan=lifespan)
+
+        @bot.register("Issue Hook")
+        async def refresh(event, gl, pool): ...
+
+    A handler with ``**kwargs`` is given all of it. In a unit test, call the handler with what it names.
+
+    :param routers: routers and bots to include, see :meth:`include`.
+    :param lifespan: called without arguments, returns an asynchronous context manager that yields a mapping.
+    """
+
+    def __init__(self, *routers: Router, lifespan: Lifespan | None = None) -> None:
+        super().__init__()
+        self.lifespans: list[Lifespan] = [] if lifespan is None else [lifespan]
+        self.include(*routers)
+
+    def include(self, *routers: Router) -> None:
+        """Register the handlers of other routers here too; of bots, enter their lifespans as well."""
+        for router in routers:
+            _Registering(router, self.add)
+            if isinstance(router, Bot):
+                self.lifespans += router.lifespans
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
+        """Enter the lifespans, in the order in which they came; yield all that they yield.
+
+        :raises ValueError: for one that yields no mapping, and for a name that two yield.
+        """
+        async with AsyncExitStack() as stack:
+            resources: dict[str, Any] = {}
+            for lifespan in self.lifespans:
+                found = await stack.enter_async_context(lifespan())
+                given = dict(found) if found is not None else {}
+                if twice := sorted(resources.keys() & given.keys()):
+                    message = f"two lifespans yield {', '.join(twice)}"
+                    raise ValueError(message)
+                resources |= given
+            yield resources
+
+
+class _Registering(Router):
+    """Hands each registration of a router on: gidgetlab's constructor adds all of them."""
+
+    def __init__(self, router: Router, add: Callable[..., None]) -> None:
+        self._add = add
+        super().__init__(router)
+
+    def add(self, func: Callable[..., Any], event_type: str, **object_attribute: Any) -> None:
+        """Hand one on."""
+        self._add(func, event_type, **object_attribute)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """How one handler is named, run and retried; ``None`` stands for the worker's own setting."""
@@ -72,6 +146,8 @@ class Policy:
     timeout_s: float | None = None
     max_attempts: int | None = None
     backoff_s: float | None = None
+    retry_on: tuple[type[BaseException], ...] | None = None
+    give_up_on: tuple[type[BaseException], ...] = ()
 
 
 _NO_POLICY = Policy()
@@ -83,6 +159,8 @@ def policy(
     timeout: float | None = None,
     max_attempts: int | None = None,
     backoff: float | None = None,
+    retry_on: ExceptionClasses | None = None,
+    give_up_on: ExceptionClasses = (),
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Say how a handler is run. Functions stay the same object; a bound method is wrapped in a partial.
 
@@ -91,6 +169,9 @@ def policy(
     :param timeout: seconds that one attempt may take (``HOOKYARD_HANDLER_TIMEOUT_S`` otherwise).
     :param max_attempts: attempts before it is given up (``HOOKYARD_MAX_ATTEMPTS`` otherwise).
     :param backoff: seconds of the first backoff, times 3 each attempt (``HOOKYARD_BACKOFF_S`` otherwise).
+    :param retry_on: run again only after these exceptions (any otherwise); a time-out is a ``TimeoutError``.
+    :param give_up_on: never run again after these.
+    :raises TypeError: for what is no class of exceptions.
     :raises ValueError: for a timeout or backoff that is not positive, fewer than 1 attempt, or a name that
         is empty, longer than 200 characters or not printable.
     """
@@ -106,7 +187,14 @@ def policy(
     if backoff is not None and not backoff > 0:
         message = f"policy(backoff={backoff!r}): seconds, more than 0"
         raise ValueError(message)
-    chosen = Policy(name=name, timeout_s=timeout, max_attempts=max_attempts, backoff_s=backoff)
+    chosen = Policy(
+        name=name,
+        timeout_s=timeout,
+        max_attempts=max_attempts,
+        backoff_s=backoff,
+        retry_on=None if retry_on is None else _classes("retry_on", retry_on),
+        give_up_on=_classes("give_up_on", give_up_on),
+    )
 
     def mark(handler: AnyHandler) -> AnyHandler:
         marked: Any = handler
@@ -118,6 +206,15 @@ def policy(
         return cast("AnyHandler", marked)
 
     return mark
+
+
+def _classes(word: str, given: ExceptionClasses) -> tuple[type[BaseException], ...]:
+    classes: tuple[Any, ...] = given if isinstance(given, tuple) else (given,)
+    for each in classes:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            message = f"policy({word}={given!r}): an exception class, or a tuple of them"
+            raise TypeError(message)
+    return classes
 
 
 def policy_of(handler: Callable[..., Any]) -> Policy:

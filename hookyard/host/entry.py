@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import uvloop
 
-from hookyard.host.host import Host
+from hookyard.host.host import Host, NotUsable
 from hookyard.host.invoke import log_context, note_unawaited
 from hookyard.host.link import connect
 from hookyard.host.load import HandlersError, load_router
@@ -66,11 +66,11 @@ async def _serve(
     bot: Router | HandlersError, settings: Settings, sock: socket.socket, cell: memoryview[int]
 ) -> None:
     gone = asyncio.Event()
-    host = None if isinstance(bot, HandlersError) else Host(bot, settings, cell=cell)
-    faults = (str(bot),) if host is None else host.registry.faults()
-    if host is None or faults:
+    try:
+        host = await _opened(bot, settings, cell)
+    except NotUsable as exc:
         link = await connect(sock, read_orders, receive=lambda _order: None, closed=gone.set)
-        link.send(Unusable(faults=faults))
+        link.send(Unusable(faults=exc.faults, may_pass=exc.may_pass))
         link.close()
         return
     link = await connect(sock, read_orders, receive=host.receive, closed=host.stopped.set)
@@ -78,6 +78,20 @@ async def _serve(
     await host.stopped.wait()
     await host.close()
     link.close()
+
+
+async def _opened(bot: Router | HandlersError, settings: Settings, cell: memoryview[int]) -> Host:
+    """Return a host that can run the bot's handlers.
+
+    :raises NotUsable: when none can.
+    """
+    if isinstance(bot, HandlersError):
+        raise NotUsable((str(bot),))
+    host = Host(bot, settings, cell=cell)
+    if faults := host.registry.faults():
+        raise NotUsable(faults)
+    await host.open()
+    return host
 
 
 def _leave_signals_to_the_supervisor() -> None:

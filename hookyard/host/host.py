@@ -7,6 +7,7 @@ and stock arq, in the process at hand.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hookyard import CurrentDelivery
+from hookyard import Bot, CurrentDelivery, policy_of
 from hookyard.gitlab.client import DeliveryGitLabAPI, open_client
 from hookyard.gitlab.events import read_event
 from hookyard.host.clock import boot_s
@@ -55,8 +56,20 @@ if TYPE_CHECKING:
 
 log = logs.get_logger("worker")
 
+_LIFESPAN_S: Final = 5.0
+"""What the bot's lifespan may take to end."""
+
 _CLOSE_S: Final = 1.0
 """A handler that is cancelled because its host stops may take this long."""
+
+
+class NotUsable(Exception):
+    """The bot cannot be used; ``may_pass`` says whether it is worth trying again."""
+
+    def __init__(self, faults: tuple[str, ...], *, may_pass: bool = False) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+        self.may_pass = may_pass
 
 
 @dataclass(slots=True)
@@ -77,6 +90,8 @@ class Host:
 
     def __init__(self, router: Router, settings: Settings, *, cell: Cell | None = None) -> None:
         self.registry = Registry(router)
+        self._router = router
+        self._lifespan = contextlib.AsyncExitStack()
         self.stopped = asyncio.Event()
         self._settings = settings
         self._cell: Cell = [0] if cell is None else cell
@@ -87,6 +102,21 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._limits = [self._limits_of(place) for place in range(len(self.registry.calls))]
         self._link: Link
+
+    async def open(self) -> None:
+        """Enter the bot's lifespan, where it has one.
+
+        :raises NotUsable: when that fails, or does not yield what the handlers name.
+        """
+        if not isinstance(self._router, Bot):
+            return
+        try:
+            resources = await self._lifespan.enter_async_context(self._router.lifespan())
+        except Exception as exc:
+            text = one_line(scrub(describe(exc)))
+            raise NotUsable((f"the bot's lifespan failed: {text}",), may_pass=True) from exc
+        if faults := self.registry.equip(resources):
+            raise NotUsable(faults)
 
     def connect(self, link: Link) -> None:
         """Report over *link* from now on, at first that the bot is ready."""
@@ -114,6 +144,11 @@ class Host:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+        try:
+            async with asyncio.timeout(_LIFESPAN_S):
+                await self._lifespan.aclose()
+        except Exception as exc:  # noqa: BLE001 - as above; and it ends anyway
+            log.warning("the bot's lifespan did not end well", error=type(exc).__name__)
         await self._client.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -212,7 +247,10 @@ class Host:
 
     def _limits_of(self, place: int) -> Limits:
         info, settings = self.registry.infos[place], self._settings
+        policy = policy_of(self.registry.calls[place])
         return Limits(
+            retry_on=policy.retry_on,
+            give_up_on=policy.give_up_on,
             max_attempts=settings.max_attempts if info.max_attempts is None else info.max_attempts,
             backoff_s=settings.backoff_s if info.backoff_s is None else info.backoff_s,
             max_backoff_s=settings.max_backoff_s,

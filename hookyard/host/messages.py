@@ -101,9 +101,13 @@ class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
 
 
 class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):
-    """The bot cannot be used; ``faults`` say what to do. The host ends."""
+    """The bot cannot be used; ``faults`` say what to do. The host ends.
+
+    ``may_pass``: it is worth trying again, since the bot waits for something else.
+    """
 
     faults: tuple[str, ...]
+    may_pass: bool = False
 
 
 class Opened(Struct, tag=3, array_like=True, frozen=True, gc=False):

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from gidgetlab.routing import Router
 from gidgetlab.sansio import Event
 
-from hookyard import policy_of
+from hookyard import Bot, policy_of
 from hookyard.host.messages import HandlerInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     Call = Callable[..., Any]
 
@@ -37,6 +37,7 @@ class Registry:
         self._places: dict[Hashable, int] = {}
         self._matching = _Matching(router, self._add)
         self.infos = tuple(_info(call) for call in self.calls)
+        self._has_resources = isinstance(router, Bot) and bool(router.lifespans)
 
     def _add(self, call: Call) -> int:
         same = call if _is_hashable(call) else id(call)  # two accesses of a bound method are equal
@@ -69,9 +70,22 @@ class Registry:
                     "their outcomes could not be told apart; name each with @policy(name=…)"
                 )
             names[info.name] = call
-            fault = _signature_fault(call)
+            fault = _signature_fault(call, None if self._has_resources else {})
             if fault:
                 faults.append(f"{info.name} ({_defined(call)}): {fault}")
+        return tuple(faults)
+
+    def equip(self, resources: Mapping[str, Any]) -> tuple[str, ...]:
+        """Give each handler the *resources* that it names; return what keeps any from being run."""
+        faults = []
+        for place, call in enumerate(self.calls):
+            fault = _signature_fault(call, resources)
+            if fault:
+                yields = ", ".join(sorted(resources)) or "nothing"
+                name = self.infos[place].name
+                faults.append(f"{name} ({_defined(call)}): {fault}; the bot's lifespan yields {yields}")
+            elif given := _named(call, resources):
+                self.calls[place] = functools.partial(call, **given)
         return tuple(faults)
 
 
@@ -138,8 +152,11 @@ def _info(call: Call) -> HandlerInfo:
     )
 
 
-def _signature_fault(call: Call) -> str | None:
-    """Return why *call* cannot be a handler, with what to do."""
+def _signature_fault(call: Call, resources: Mapping[str, Any] | None) -> str | None:
+    """Return why *call* cannot be a handler that is given *resources*, with what to do.
+
+    :param resources: ``None`` while they are not known.
+    """
     function = _function(call)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return "it contains yield, so calling it would not run its body; return or await instead"
@@ -148,10 +165,38 @@ def _signature_fault(call: Call) -> str | None:
     except (TypeError, ValueError):
         return None  # built in, or an object that hides it: found out when it is called
     try:
-        signature.bind(object(), object())
+        further = _further(signature) if resources is None else _named(call, resources)
+        signature.bind(object(), object(), **further)
     except TypeError as exc:
         return f"it cannot be called as handler(event, gl): {exc}"
     return None
+
+
+def _named(call: Call, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those *resources* that *call* names beside event and client, or all where it takes any."""
+    if not resources:
+        return {}
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        return {}
+    further = _further(signature)
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values()):
+        taken = set(signature.parameters) - set(further)
+        return {name: value for name, value in resources.items() if name not in taken}
+    return {name: value for name, value in resources.items() if name in further}
+
+
+def _further(signature: inspect.Signature) -> dict[str, Any]:
+    """Return the parameters that can be given by name, after the first two, which are event and client."""
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    first_two = [name for name, each in signature.parameters.items() if each.kind in by_place][:2]
+    return {
+        name: None
+        for name, each in signature.parameters.items()
+        if each.kind in by_name and name not in first_two
+    }
 
 
 def _function(call: Call) -> Call:

@@ -52,6 +52,8 @@ class Limits:
     max_attempts: int
     backoff_s: float
     max_backoff_s: float
+    retry_on: tuple[type[BaseException], ...] | None = None
+    give_up_on: tuple[type[BaseException], ...] = ()
 
 
 def decide(
@@ -62,8 +64,8 @@ def decide(
     :param jitter: from 0 up to 1, by chance; the share of the backoff that is waited.
     """
     errors = list(leaves(error))
-    if any(isinstance(each, GiveUp) for each in errors):
-        return Stop(because="the handler gave up")
+    if because := _given_up(errors, limits):
+        return Stop(because=because)
     if attempt >= limits.max_attempts:
         return Stop(because=f"no attempts left after {attempt}")
     least_s = float(2 ** min(attempt - 1, 10))  # GitLab names a wait of 0, too
@@ -75,6 +77,18 @@ def decide(
         if status is not None and 400 <= status < 500 and status not in PASSING_4XX:  # noqa: PLR2004 - HTTP
             return Stop(because=f"an answer of {status} is the same each time")
     return again_after(attempt, limits=limits, jitter=jitter)
+
+
+def _given_up(errors: list[BaseException], limits: Limits) -> str | None:
+    """Return why the handler itself, or its policy, wants no further attempt."""
+    if any(isinstance(each, GiveUp) for each in errors):
+        return "the handler gave up"
+    for each in errors:
+        if isinstance(each, limits.give_up_on):
+            return f"its policy gives up on {type(each).__name__}"
+    if limits.retry_on is None or any(isinstance(each, (*limits.retry_on, RetryAfter)) for each in errors):
+        return None
+    return f"its policy does not retry on {type(errors[0]).__name__}"
 
 
 def again_after(attempt: int, *, limits: Limits, jitter: float) -> Again | Stop:

@@ -65,6 +65,9 @@ _HOLD_SECRETS: Final = (
         "HOOKYARD_CONSOLE_LINK",
     ),
 )
+_HANDLERS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*|[\w.-]+")
+"""``module:router``, where both may be dotted; or the name of an entry point."""
+
 _KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
 
 
@@ -218,16 +221,14 @@ class Settings(BaseSettings):
             raise ValueError("it must hold no user and no password: set GL_ACCESS_TOKEN")
         if parts.query or parts.fragment or not re.fullmatch("[!-~]*", url):
             raise ValueError("it must be an address without blanks, query and fragment")
-        return url.rstrip("/")
+        return url.rstrip("/").removesuffix("/api/v4").rstrip("/")
 
     @field_validator("handlers")
     @classmethod
     def _check_handlers(cls, text: str) -> str:
-        module, colon, name = text.partition(":")
-        if text and not (
-            colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
-        ):
-            raise ValueError("it must name a module and its router, such as mybot.handlers:router")
+        for each in filter(None, map(str.strip, text.split(","))):
+            if not _HANDLERS.fullmatch(each):
+                raise ValueError("it must name a module and its router, such as mybot.handlers:router")
         return text
 
     @field_validator("signing_tokens")

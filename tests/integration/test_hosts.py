@@ -319,6 +319,45 @@ async def blocks(event, gl):
 """
 
 
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from hookyard import Bot
+
+@asynccontextmanager
+async def lifespan():
+    if not pathlib.Path("database").exists():
+        raise OSError("the database is away")
+    yield {"pool": "a pool"}
+    pathlib.Path("left").touch()
+
+@on
+async def names_it(event, gl, pool):
+    assert pool == "a pool"
+
+@on
+def names_it_plainly(event, gl, pool):
+    assert pool == "a pool"
+
+router = Bot(router, lifespan=lifespan)
+"""
+
+
+async def test_a_lifespan_that_fails_is_told_of_and_entered_again_until_it_succeeds(
+    processes, start, send, finished, tmp_path
+):
+    worker = start(LIFESPAN)
+    await until(lambda: "the database is away" in processes.log("worker"), within_s=60)
+    for action in ("names_it", "names_it_plainly"):
+        await send(action)
+    assert worker.poll() is None
+    (tmp_path / "database").touch()
+    for record in await finished("names_it", "names_it_plainly"):
+        assert (record.state, outcomes(record)) == (State.SUCCEEDED, [SUCCEEDED])
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 60) == 0
+    assert (tmp_path / "left").exists()
+
+
 ODD_TASKS = """
 @on
 async def exits_in_a_task(event, gl):

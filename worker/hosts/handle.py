@@ -47,7 +47,14 @@ class Kind(StrEnum):
 
 
 class BotUnusable(Exception):
-    """The bot cannot be imported or its handlers cannot be run; the text says what to change."""
+    """The bot cannot be imported or its handlers cannot be run; the text says what to change.
+
+    ``may_pass``: it is worth trying again without a change.
+    """
+
+    def __init__(self, text: str, *, may_pass: bool = False) -> None:
+        super().__init__(text)
+        self.may_pass = may_pass
 
 
 class HostGone(Exception):
@@ -298,7 +305,7 @@ class HostHandle:
         elif isinstance(report, Ready):
             self._begin(report)
         elif isinstance(report, Unusable):
-            _fail(self.ready, BotUnusable("\n".join(report.faults)))
+            _fail(self.ready, BotUnusable("\n".join(report.faults), may_pass=report.may_pass))
 
     def _begin(self, report: Ready) -> None:
         if report.version != VERSION:

@@ -91,9 +91,9 @@ class HostPool:
         return list(self._hosts.items())
 
     async def open(self) -> None:
-        """Start the shared hosts; return once one of them is ready.
+        """Start the shared hosts; return once one of them is ready, however long that takes.
 
-        :raises BotUnusable: when the first that reports cannot use the bot.
+        :raises BotUnusable: when the first that reports cannot use the bot, and never will.
         """
         handles = [self._launch(Kind.SHARED) for _ in range(self._count)]
         self._starting[Kind.SHARED] = self._count
@@ -101,10 +101,13 @@ class HostPool:
             [handle.ready for handle in handles], return_when=asyncio.FIRST_COMPLETED
         )
         for ready in done:
-            ready.result()
+            fault = ready.exception()
+            if fault is not None and not (isinstance(fault, BotUnusable) and fault.may_pass):
+                raise fault
         for handle in handles:
             self._spawn(self._settle_in(handle))
-        ready_one = next(handle for handle in handles if handle.is_ready)
+        while (ready_one := next((handle for handle in self._hosts if handle.is_ready), None)) is None:
+            await self._change()
         if any(info.is_plain for info in ready_one.infos):
             self._ensure(Kind.PLAIN)
         self._spawn(self._watch())
@@ -223,8 +226,11 @@ class HostPool:
 
     async def _settle_in(self, handle: HostHandle) -> None:
         """Wait for one of the first hosts, and start another where it does not become ready."""
-        with contextlib.suppress(BotUnusable):
+        try:
             await asyncio.shield(handle.ready)
+        except BotUnusable as exc:
+            self.fault = f"no host can be started: {exc}"
+            log.error("host cannot start", error=str(exc), again_in_s=0)
         self._starting[handle.kind] -= 1
         self._ensure(handle.kind)
         self.changed()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hookyard.host.host import Host
+from hookyard.host.host import Host, NotUsable
 from hookyard.host.link import LocalLink, connect
-from hookyard.host.messages import read_reports
+from hookyard.host.messages import Unusable, read_reports
 from worker.hosts.handle import HostHandle, Kind
 from worker.hosts.process import Exit, HostProcess
 
@@ -94,18 +94,18 @@ class _LocalBody:
     ) -> None:
         self._cell = [0]
         self._host = Host(router, settings, cell=self._cell)
-        ours, theirs = LocalLink.pair()
-        ours.receive, theirs.receive = handle.receive, self._host.receive
+        ours, self._theirs = LocalLink.pair()
+        ours.receive, self._theirs.receive = handle.receive, self._host.receive
         handle.connect(ours)
-        self._host.connect(theirs)
         self._ended = ended
-        self._closing: asyncio.Task[None] | None = None
-        self._stopping = asyncio.ensure_future(self._when_stopped())
+        self._is_open = False
+        self._living = asyncio.ensure_future(self._live())
 
     def kill(self) -> None:
         """Cancel what runs in it; a thread, or a handler that ignores it, is left to itself."""
-        if self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
+        self._host.stopped.set()
+        if not self._is_open:
+            self._living.cancel()
 
     def executing(self) -> int:
         """Return the run that has its loop: none, when it is this loop that asks."""
@@ -115,14 +115,20 @@ class _LocalBody:
         """Return nothing: it is this process's own."""
         return None
 
-    async def _when_stopped(self) -> None:
-        await self._host.stopped.wait()
-        self.kill()
-
-    async def _close(self) -> None:
-        await self._host.close()
-        self._stopping.cancel()
-        self._ended("stopped")
+    async def _live(self) -> None:
+        how = "stopped"
+        try:
+            await self._host.open()
+        except NotUsable as exc:
+            self._theirs.send(Unusable(faults=exc.faults, may_pass=exc.may_pass))
+            how = str(exc)
+        else:
+            self._is_open = True
+            self._host.connect(self._theirs)
+            await self._host.stopped.wait()
+            await self._host.close()
+        finally:
+            asyncio.get_running_loop().call_soon(self._ended, how)  # after what was sent over the link
 
 
 def _handle(kind: Kind, settings: Settings, listener: Listener, changed: Callable[[], None]) -> HostHandle:

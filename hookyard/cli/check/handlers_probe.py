@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gidgetlab.routing import Router
 
 from hookyard.host.load import HandlersError, load_router
-from hookyard.host.registry import handler_name
+from hookyard.host.registry import Registry, handler_name
 from hookyard.settings.settings import load_or_exit
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ def handlers_report(import_string: str) -> dict[str, Any]:
             router = load_router(import_string)
     except HandlersError as exc:
         return {"import_string": import_string, "error": str(exc), "handlers": {}}
-    return {"import_string": import_string, "error": None, "handlers": _RegistrationReader(router).found}
+    faults = Registry(router).faults()
+    return {
+        "import_string": import_string,
+        "error": "; ".join(faults) or None,
+        "handlers": _RegistrationReader(router).found,
+    }
 
 
 def main() -> int:

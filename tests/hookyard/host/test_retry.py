@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http
 import urllib.error
 from dataclasses import replace
@@ -181,3 +182,16 @@ def test_a_time_that_gitlab_names_is_at_least_a_growing_second_and_at_most_a_day
 def test_a_time_that_a_handler_names_is_exact():
     given = {"limits": LIMITS, "jitter": 1.0, "now_s": NOW_S}
     assert [decide(RetryAfter(0), attempt=n, **given).delay_s for n in (1, 2)] == [0.0, 0.0]
+
+
+def test_a_policy_says_after_which_exceptions_it_runs_again():
+    classes = {"retry_on": (OSError, TimeoutError), "give_up_on": (FileNotFoundError,)}
+    picky = dataclasses.replace(LIMITS, **classes)
+    given = {"attempt": 1, "limits": picky, "jitter": 1.0, "now_s": NOW_S}
+    assert isinstance(decide(ConnectionError(), **given), Again)
+    assert isinstance(decide(TimeoutError(), **given), Again)
+    assert decide(RetryAfter(7), **given) == Again(delay_s=7.0)
+    assert decide(FileNotFoundError(), **given) == Stop(because="its policy gives up on FileNotFoundError")
+    assert decide(ValueError(), **given) == Stop(because="its policy does not retry on ValueError")
+    assert isinstance(decide(ExceptionGroup("", [ValueError(), OSError()]), **given), Again)
+    assert isinstance(decide(ExceptionGroup("", [OSError(), FileNotFoundError()]), **given), Stop)

@@ -51,7 +51,7 @@ BAD = [
     ("HOOKYARD_SPOOL_MAX_BYTES", "1"),
     ("HOOKYARD_MAX_HELD_BYTES", "1"),
     ("HOOKYARD_SHUTDOWN_DELAY_S", "-1"),
-    ("HOOKYARD_HANDLERS", "handlers"),
+    ("HOOKYARD_HANDLERS", "my bot"),
     ("HOOKYARD_HANDLERS", "handlers:"),
     ("HOOKYARD_HANDLERS", ":router"),
     ("HOOKYARD_HANDLERS", "my-bot:router"),
