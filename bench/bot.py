@@ -17,7 +17,7 @@ EVENTS: Final = ("Issue Hook", "Push Hook", "Merge Request Hook")
 PIPE: Final = "BENCH_PIPE"
 """The environment variable that names the pipe which ``marks`` and ``holds`` write to."""
 
-noop, waits, marks, holds = Router(), Router(), Router(), Router()
+noop, waits, computes, marks, holds = Router(), Router(), Router(), Router(), Router()
 
 
 async def do_nothing(_event: Event, _gl: object) -> None:
@@ -27,6 +27,13 @@ async def do_nothing(_event: Event, _gl: object) -> None:
 async def wait_50_ms(_event: Event, _gl: object) -> None:
     """Wait as long as a GitLab that is not far away takes to answer."""
     await asyncio.sleep(0.05)
+
+
+async def compute_5_ms(_event: Event, _gl: object) -> None:
+    """Keep a processor busy, and the event loop with it."""
+    until = time.thread_time() + 0.005
+    while time.thread_time() < until:
+        pass
 
 
 async def mark(_event: Event, _gl: object) -> None:
@@ -41,7 +48,12 @@ async def hold(_event: Event, _gl: object) -> None:
     _tell("-\n")
 
 
-for _router, _handler in ((noop, do_nothing), (waits, wait_50_ms), (marks, mark), (holds, hold)):
+_HANDLERS: Final = (
+    *((noop, do_nothing), (waits, wait_50_ms), (computes, compute_5_ms)),
+    *((marks, mark), (holds, hold)),
+)
+
+for _router, _handler in _HANDLERS:
     for _name in EVENTS:
         _router.add(_handler, _name)
 

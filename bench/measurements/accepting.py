@@ -42,8 +42,8 @@ def measure(stage: Stage, effort: Effort) -> Found:
     is_everysec = stage.appendfsync == "everysec"
     rows, samples = [], {}
     for what, keep_alive, in_memory_bound, arq_bound in (
-        ("accepted per second, one process, a new connection each", False, 0.8, 2.5),
-        ("accepted per second, one process, connections kept", True, 1.3, 4.0),
+        ("accepted per second, one process, a new connection each", False, 1.0, 3.0),
+        ("accepted per second, one process, connections kept", True, 1.3, 4.5),
     ):
         found = in_turn(
             what,

@@ -58,7 +58,7 @@ def measure(stage: Stage, effort: Effort) -> Found:
         rounds=1,
     )
     mine, what = samples[HOOKYARD.name], "Redis commands of an idle worker"
-    rows = [row(what, mine, at_most=2.0)]
+    rows = [row(what, mine, at_most=1.0)]
     rows += [
         row(what, mine, against=other.name, other=samples[other.name]) for other in (ARQ_DEFAULTS, ARQ, SAQ)
     ]

@@ -108,5 +108,5 @@ def measure(stage: Stage, effort: Effort) -> Found:
         )
     ]
     if HOOKYARD.name in p99:
-        rows.append(row("idle pick-up, p99", p99[HOOKYARD.name], at_most=20.0))
+        rows.append(row("idle pick-up, p99", p99[HOOKYARD.name], at_most=5.0))
     return rows, {"pick-up p50": samples, "pick-up p99": p99}
