@@ -16,6 +16,7 @@ from hookyard.console.access import Refused
 from hookyard.console.changes import TooManyFollowers
 from hookyard.console.filters import FilterError
 from hookyard.console.pages.rendering import render
+from hookyard.redis.errors import is_redis_away
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
@@ -88,6 +89,8 @@ def install(app: FastAPI) -> None:
         return _answer(request, exc.status_code, detail, dict(exc.headers or {}))
 
     async def away(request: Request, exc: Exception) -> Response:
+        if not is_redis_away(exc):
+            raise exc
         text = f"Redis does not answer just now ({type(exc).__name__}). Webhooks are still accepted."
         return _answer(request, 503, text, {"retry-after": str(RETRY_S)})
 

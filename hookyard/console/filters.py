@@ -27,6 +27,7 @@ NAMES: Final = {
 
 LONGEST: Final = 1000
 _WORD: Final = re.compile(r'(?:(?P<name>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))')
+_LATEST_MS: Final = 4_102_444_800_000  # 2100
 _PLAIN: Final = re.compile(r'[^\s":]+')
 
 
@@ -75,10 +76,7 @@ def make(*, now_ms: int, text: str | None = None, **given: str | None) -> Filter
             case "outcome":
                 fields["outcome"] = Outcome(_one_of(name, value, [outcome.value for outcome in Outcome]))
             case "since" | "until":
-                try:
-                    fields[NAMES[name]] = parse_moment(value, now_ms=now_ms)
-                except ValueError as exc:
-                    raise FilterError(f"{name}: {exc}") from None
+                fields[NAMES[name]] = _moment(name, value, now_ms)
             case _:
                 fields[NAMES[name]] = value
     return Filter(**fields)
@@ -98,6 +96,16 @@ def text_of(wanted: Filter) -> str:
 def term(name: str, value: str) -> str:
     """Return one filter as it is written."""
     return f"{name}:{value}" if _PLAIN.fullmatch(value) else f'{name}:"{value.replace(chr(34), "")}"'
+
+
+def _moment(name: str, value: str, now_ms: int) -> int:
+    try:
+        moment_ms = parse_moment(value, now_ms=now_ms)
+    except ValueError as exc:
+        raise FilterError(f"{name}: {exc}") from None
+    if not 0 <= moment_ms <= _LATEST_MS:
+        raise FilterError(f"{name}:{value} is too far away: write a time between 1970 and 2100")
+    return moment_ms
 
 
 def _one_of(name: str, value: str, known: list[str]) -> str:

@@ -70,15 +70,23 @@ class Orders:
         self._all = store.key("orders:all")
 
     async def give(self, who: Identity, kind: str, wanted: Filter) -> Order:
-        """Give an order for all that *wanted* means now."""
+        """Give an order for all that *wanted* means now.
+
+        :raises FilterError: when the filter cannot be written down as it is.
+        """
         now_ms = await self._store.now_ms()
         bounded = replace(
             wanted, until_ms=now_ms if wanted.until_ms is None else min(now_ms, wanted.until_ms)
         )
+        text = filters.text_of(bounded)
+        if filters.parse(text, now_ms=now_ms) != bounded:  # it would meet something else than what was asked
+            raise filters.FilterError(
+                "a bulk order's text must have no quotation marks, colons or odd blanks"
+            )
         order = Order(
             id=secrets.token_hex(8),
             kind=kind,
-            filter=filters.text_of(bounded),
+            filter=text,
             by=who.name,
             given_ms=now_ms,
             state="running",

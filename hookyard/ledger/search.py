@@ -130,7 +130,10 @@ class Search:
         plan = await self._plan(wanted)
         if plan.is_empty:
             return 0
-        is_disjoint = rest.handler is None or (len(plan.keys) == 1 and rest.outcome is not None)
+        # a delivery may be in the indexes of several handlers
+        is_disjoint = (rest.handler, rest.outcome) == (None, None) or (
+            len(plan.keys) == 1 and rest.outcome is not None
+        )
         if rest not in alone or not plan.keys or plan.cut_ms >= 0 or not is_disjoint:
             return None
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -204,8 +207,8 @@ class Search:
                 allowed[facet] = frozenset(values)
                 rest = replace(rest, **{facet: None})
                 choices.append(tuple(self._index(facet, value) for value in values))
-        if wanted.handler is not None:
-            values, is_complete = await self._meant("handler", wanted.handler)
+        if wanted.handler is not None or wanted.outcome is not None:
+            values, is_complete = await self._meant("handler", wanted.handler or "")
             if not values and is_complete:
                 return _Plan(wanted=wanted, is_empty=True)
             outcomes = [one.value for one in ([wanted.outcome] if wanted.outcome else list(Outcome))]

@@ -51,7 +51,7 @@ class OrderRequest(BaseModel):
     ]
 
 
-@router.post("/deliveries/{delivery_id}/replay", responses=documented(404, 409, 422))
+@router.post("/deliveries/{delivery_id}/replay", responses=documented(400, 404, 409, 422))
 async def replay_delivery(
     who: Operator,
     given: Given,
@@ -73,7 +73,7 @@ async def discard_delivery(
     return _typed(await Actions(services=given, who=who).discard(delivery_id, key=key))
 
 
-@router.post("/orders", status_code=202, responses=documented(409, 422))
+@router.post("/orders", status_code=202, responses=documented(400, 409, 422))
 async def give_order(
     who: Operator, given: Given, request: OrderRequest, idempotency_key: IdempotencyKey = None
 ) -> schemas.OrderIdDocument:

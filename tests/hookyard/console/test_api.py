@@ -55,6 +55,8 @@ async def test_pages_follow_each_other(api, filled):
         ({"limit": "100000"}, "limit"),
         ({"q": "x" * 5000}, "q"),
         ({"until": "9" * 39}, "is not a time"),
+        ({"since": "9" * 30 + "w"}, "too far away"),
+        ({"until": "0001-01-01"}, "too far away"),
     ],
 )
 async def test_a_filter_that_cannot_be_used_is_told(api, query, told):
@@ -170,6 +172,17 @@ async def test_a_bulk_order_without_a_filter_is_refused(api, filled, listing):
     answer = await api.post("/api/v1/orders", json={"kind": "discard", "filter": " "})
     assert answer.status_code == 422
     assert (await listing.stats()).total == 6
+
+
+@pytest.mark.parametrize("text", ["since:999999999999w", 'a:"b', "odd\x0bblank x", "x\u2003y"])
+async def test_a_bulk_order_meets_what_was_asked_for_or_is_refused(api, filled, text):
+    """Its filter is kept as text: what reads back as another filter would discard other deliveries."""
+    answer = await api.post("/api/v1/orders", json={"kind": "discard", "filter": text})
+    assert answer.status_code in {202, 422}
+    if answer.status_code == 202:
+        path = f"/api/v1/orders/{answer.json()['id']}"
+        order = await until(lambda: done(api, path))
+        assert order["met"] == 0
 
 
 async def test_failures_are_grouped(api, filled):
