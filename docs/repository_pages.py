@@ -15,7 +15,8 @@ from typing import Any, Final
 DOCS: Final = Path(__file__).resolve().parent
 ROOT: Final = DOCS.parent
 INCLUDE: Final = re.compile(r"<!-- include (\S+)(?: as (.+))? -->")
-LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+"""A link, or with an exclamation mark an image."""
 
 
 def fill_in(_app: Any, page: str, source: list[str]) -> None:
@@ -43,9 +44,11 @@ def _with_links(text: str, folder: Path) -> str:
     pages = included_in()
 
     def rewrite(link: re.Match[str]) -> str:
-        shown, target, anchor = link[1], (folder / link[2]).resolve(), link[3] or ""
+        mark, shown, target, anchor = link[1], link[2], (folder / link[3]).resolve(), link[4] or ""
         if target.is_relative_to(DOCS):
-            return f"[{shown}](/{target.relative_to(DOCS).as_posix()}{anchor})"
+            return f"{mark}[{shown}](/{target.relative_to(DOCS).as_posix()}{anchor})"
+        if mark:
+            return link[0]
         if target in pages:
             return f"[{shown}]({pages[target]}{anchor})"
         return shown if target.exists() else link[0]
