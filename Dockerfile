@@ -60,7 +60,7 @@ ENV PATH=/opt/hookyard/bin:$PATH \
 # a bot's modules are looked for here first
 WORKDIR /bot
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["hookyard", "health"]
 # as a list, so that hookyard itself gets the signals; it becomes the process that it starts

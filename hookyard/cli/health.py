@@ -72,7 +72,8 @@ def _of_this_container() -> Process | None:
         words = _FIRST_PROCESS.read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return None
-    return next((process for process in Process if process.value in words), None)
+    modules = {word.rpartition(".")[2] for word in words}  # the console's is hookyard.console
+    return next((process for process in Process if process.value in modules), None)
 
 
 def _fault(asked: Process, settings: Settings) -> str | None:

@@ -57,6 +57,7 @@ def test_a_worker_that_waits_for_redis_is_not_to_be_started_again(command):
     [
         (["/opt/hookyard/bin/python", "-P", "-m", "ingress", ""], "ingress"),
         (["/sbin/docker-init", "--", "hookyard", "worker", ""], "worker"),
+        (["/opt/hookyard/bin/python", "-P", "-m", "hookyard.console", ""], "console"),
         (["sleep", "infinity", ""], None),
     ],
 )
