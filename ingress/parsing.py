@@ -15,7 +15,7 @@ from gidgetlab.exceptions import BadRequest
 
 from hookyard.gitlab.events import read_event
 from hookyard.ledger.records import Delivery
-from ingress.head import BAD_CONTENT_TYPE, NO_BODY, read_content_type
+from ingress.head import BAD_CONTENT_TYPE, read_content_type
 from ingress.outline import outline
 from ingress.refusal import Refusal
 
@@ -41,8 +41,6 @@ _NOT_TEXT: Final = Refusal(
 
 def parse_delivery(head: Head, body: bytes, *, authenticated_by: str) -> Delivery | Refusal:
     """Return the delivery that an authentic request holds."""
-    if not body:
-        return NO_BODY
     if len(body) > LARGE_BYTES:
         data = _outline_of(head.content_type, body)
     else:

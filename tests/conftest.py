@@ -20,7 +20,7 @@ from hookyard.redis import valkey_wheel
 from hookyard.redis.client import close, open_redis
 from hookyard.redis.embedded import EmbeddedRedis, find_server
 from hookyard.settings.settings import Settings, load
-from hookyard.telemetry import logs
+from hookyard.telemetry import logs, scrubber
 from tests.audit import audit
 from tests.fakes import until
 from tests.ports import free_port
@@ -51,6 +51,13 @@ def _logging_as_before():
     root.setLevel(level)
     structlog.reset_defaults()
     logs.reset()
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_known(monkeypatch):
+    """What one test's settings call a secret is an ordinary word in another's output."""
+    monkeypatch.setattr(scrubber, "_known", set())
+    monkeypatch.setattr(scrubber, "_pattern", None)
 
 
 @pytest.fixture(scope="session")
