@@ -24,7 +24,7 @@ from tests.chaos.__main__ import conclude
 from tests.chaos.settling import count, settle_and_judge
 from tests.chaos.steps import Step, read_steps
 from tests.chaos.yard import ROOT, Yard
-from tests.faults.proxy import Fault, FaultProxy
+from tests.faults.proxy import Deck, Fault, FaultProxy
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ async def run(directory: Path, *, deliveries: int, seed: int, rate: float, share
         assert yard.redis.port is not None
         operator = Operator(directory, FaultProxy(yard.redis.port, seed=f"{seed}/operator"))
         await operator.proxy.start(free_port())
+        deck = Deck(tuple(Fault), seed=str(seed))
+        for proxy in (*proxies, operator.proxy):
+            proxy.deck = deck
         for proxy in proxies:
             proxy.share = share
         operator.proxy.share = 0.2

@@ -36,11 +36,29 @@ class Fault(StrEnum):
     BLACK_HOLE = "black hole"
 
 
+class Deck:
+    """Faults by chance, of which none comes twice before each has come once.
+
+    A short run would otherwise end, now and then, without one of them, and prove nothing about it.
+    """
+
+    def __init__(self, faults: Sequence[Fault], *, seed: str) -> None:
+        self._faults = tuple(faults)
+        self._chance = random.Random(seed)
+        self._left: list[Fault] = []
+
+    def draw(self) -> Fault:
+        """Return the next one."""
+        if not self._left:
+            self._left = self._chance.sample(self._faults, len(self._faults))
+        return self._left.pop()
+
+
 class FaultProxy:
     """A proxy to a port of this machine; ``counts`` says how often it did what.
 
     :param share: of the requests that are struck, from 0 to 1; may be changed at any time.
-    :param faults: what may happen to them.
+    :param deck: what happens to them; proxies may share one.
     :param longest_s: how long a delay may be.
     """
 
@@ -50,11 +68,11 @@ class FaultProxy:
         *,
         seed: str,
         share: float = 0.0,
-        faults: Sequence[Fault] = tuple(Fault),
+        deck: Deck | None = None,
         longest_s: float = 2.0,
     ) -> None:
         self.share = share
-        self.faults = tuple(faults)
+        self.deck = deck or Deck(tuple(Fault), seed=seed)
         self.longest_s = longest_s
         self.counts: Counter[Fault] = Counter()
         self.port = 0
@@ -184,9 +202,8 @@ class _Connection:
 
     def _strike(self) -> Fault | None:
         """Return what happens to this request, ``None`` for nothing; the dice are thrown each time."""
-        strikes, kind = self._chance.random() < self._proxy.share, self._chance.random()
-        if not strikes or not self._proxy.faults:
+        if self._chance.random() >= self._proxy.share:
             return None
-        fault = self._proxy.faults[int(kind * len(self._proxy.faults))]
+        fault = self._proxy.deck.draw()
         self._proxy.counts[fault] += 1
         return fault
