@@ -105,6 +105,7 @@ def hookyard(
 ) -> Iterator[RunningHookyard]:
     """A running ingress and worker with the bot's router: ``url``, ``secrets``, ``deliveries()``."""
     from hookyard.settings.settings import SettingsError
+    from pytest_hookyard.child_process import UnusableError
     from pytest_hookyard.running import RunningHookyard
     from pytest_hookyard.terms import settings_for_tests
 
@@ -112,7 +113,12 @@ def hookyard(
         settings = settings_for_tests(hookyard_redis, gitlab_emulator.url, hookyard_settings)
     except SettingsError as exc:
         pytest.fail(str(exc), pytrace=False)
-    with RunningHookyard(_hookyard_stage, gitlab_emulator, settings, hookyard_router) as running:
+    with ExitStack() as undo:
+        starting = RunningHookyard(_hookyard_stage, gitlab_emulator, settings, hookyard_router)
+        try:
+            running = undo.enter_context(starting)
+        except UnusableError as exc:
+            pytest.fail(str(exc), pytrace=False)
         yield running
 
 

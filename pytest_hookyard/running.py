@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING, Final, Self
@@ -15,9 +14,9 @@ from hookyard.ledger.query import Filter
 from hookyard.ledger.reader import Listing
 from hookyard.ledger.records import State
 from hookyard.redis.client import close, open_redis
+from pytest_hookyard.child_process import ChildError
 from pytest_hookyard.delivered import Delivered, NotDoneError, RefusedError, is_done, made_for, why_not_done
 from pytest_hookyard.logs import logs_for_pytest
-from pytest_hookyard.own_packages import import_ours
 from pytest_hookyard.stage import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -26,15 +25,10 @@ if TYPE_CHECKING:
 
     from gidgetlab.routing import Router
 
-    import ingress.app as ingress_app
-    import worker.app as worker_app
     from hookyard.ledger.records import Record
     from hookyard.settings.settings import Settings
     from pytest_hookyard.emulated import GitLabEmulator
     from pytest_hookyard.stage import Answer, Stage
-else:  # a bot may have modules of these names
-    ingress_app = import_ours("ingress.app")
-    worker_app = import_ours("worker.app")
 
 TIMEOUT_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.05  # for a Redis that somebody else started, which does not tell of changes
@@ -64,8 +58,8 @@ class RunningHookyard:
             undo.enter_context(logs_for_pytest())
             self._stage.world.run(self._open())
             undo.callback(lambda: self._stage.world.run(self._close()))
-            self._stage.worker.run(self._start_worker())
-            undo.callback(lambda: self._stage.worker.run(self._stop_worker()))
+            self._stage.host.run(self._stage.worker.start(self.settings, self._router))
+            undo.callback(lambda: self._stage.host.run(self._stage.worker.stop()))
             self._undo = undo.pop_all()
         return self
 
@@ -94,7 +88,7 @@ class RunningHookyard:
         except RefusedError as exc:
             raise exc.with_traceback(None) from None  # the test's own line is what counts
         except NotDoneError as exc:
-            text = f"{exc}\n\n{self._stage.worker.handlers()}".rstrip()
+            text = f"{exc}\n\n{self._stage.host.handlers()}".rstrip()
         raise NotDoneError(text)
 
     async def finished(self, delivery_id: str, *, runs: int | None, timeout_s: float) -> Record:
@@ -114,8 +108,8 @@ class RunningHookyard:
                     raise LookupError(f"there is no delivery {delivery_id}: has it been discarded?")
                 if is_done(record, runs=runs):
                     return record
-                if self._working.done():
-                    raise RuntimeError("the worker has ended") from self._working.exception()
+                if (fault := self._stage.worker.fault) is not None:
+                    raise ChildError(fault)
                 left_s = since + timeout_s - time.monotonic()
                 if left_s <= 0 or _is_in_vain(record, left_s):
                     raise NotDoneError(
@@ -150,25 +144,11 @@ class RunningHookyard:
         self._redis = open_redis(self.settings.redis_url, timeout_s=PATIENCE_S)
         self._ledger = Ledger(self._redis, self._keys)
         self._listing = Listing(self._redis, self._keys)
-        await self._stage.ingress.put(ingress_app.create_app(self.settings))
+        await self._stage.ingress.start(self.settings)
 
     async def _close(self) -> None:
-        await self._stage.ingress.put(None)
+        await self._stage.ingress.stop()
         await close(self._redis)
-
-    async def _start_worker(self) -> None:
-        name = worker_app.worker_name()
-        parts = worker_app.make_parts(self.settings, name=name, router=self._router)
-        self._supervisor = worker_app.make_supervisor(self.settings, parts, handle_signals=False)
-        self._working = asyncio.create_task(self._supervisor.async_run())
-        ready = asyncio.create_task(self._supervisor.ready.wait())
-        await asyncio.wait({ready, self._working}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-
-    async def _stop_worker(self) -> None:
-        await self._supervisor.close()
-        with contextlib.suppress(asyncio.CancelledError):  # how arq ends a worker
-            await self._working
 
 
 def _is_in_vain(record: Record, left_s: float) -> bool:

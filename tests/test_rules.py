@@ -93,7 +93,12 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.redis",
         "hookyard.settings",
         "hookyard.telemetry",
+    },
+    "pytest_hookyard.backstage": {  # the children of pytest, in which nothing of a bot is imported
+        "hookyard.host",
+        "hookyard.settings",
         "ingress",
+        "pytest_hookyard",
         "worker",
     },
 }
@@ -173,6 +178,7 @@ BROAD_EXCEPTS = {
     "hookyard/redis/batching.py": "hands it to all callers whose items were in the batch",
     "hookyard/redis/scripts.py": "hands it to the caller that waits for the script",
     "ingress/acceptor.py": "draining the spool goes on for as long as the ingress lives",
+    "pytest_hookyard/backstage.py": "the test that asked for it shows it",
     "worker/arq_worker.py": "arq would take the delivery out of the queue",
     "worker/lease_keeper.py": "the other leases are renewed, and these once more",
     "worker/supervisor.py": "pruning goes on for as long as the worker lives",

@@ -28,11 +28,13 @@ from worker.run_context import RunContext
 from worker.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gidgetlab.routing import Router
 
     from hookyard.settings.settings import Settings
+    from worker.hosts.handle import Listener
+    from worker.hosts.start import Starter
 
 log = logs.get_logger("worker")
 
@@ -51,10 +53,17 @@ class Parts:
     metrics: WorkerMetrics
 
 
-def make_parts(settings: Settings, *, name: str, router: Router | None = None) -> Parts:
+def make_parts(
+    settings: Settings,
+    *,
+    name: str,
+    router: Router | None = None,
+    make_starter: Callable[[Settings, Listener], Starter] = ProcessHosts,
+) -> Parts:
     """Return the parts, in the loop that will use them; nothing is connected or started before it is used.
 
     :param router: run its handlers in this process, instead of HOOKYARD_HANDLERS in host processes.
+    :param make_starter: how hosts are started where there is no *router*.
     """
     # a settle is answered by Redis or sent again, so it may take longer than an ingress could wait
     ledger = Ledger(
@@ -64,7 +73,9 @@ def make_parts(settings: Settings, *, name: str, router: Router | None = None) -
         max_crashes=settings.max_crashes,
     )
     metrics = WorkerMetrics(slots=settings.slots)
-    starter = ProcessHosts(settings, metrics) if router is None else LocalHosts(settings, metrics, router)
+    starter: Starter = (
+        make_starter(settings, metrics) if router is None else LocalHosts(settings, metrics, router)
+    )
     pool = starter.pool = HostPool(
         starter.start,
         count=settings.host_count if router is None else 1,

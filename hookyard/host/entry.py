@@ -51,7 +51,7 @@ def run(*, link: int, cell: int) -> None:
     _charge_missing_awaits()  # after the bot, which may have called logging.captureWarnings
     freeze_startup_objects()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        serving = runner.get_loop().create_task(_serve(bot, settings, sock, shared))
+        serving = runner.get_loop().create_task(serve(bot, settings, sock, shared))
         while not serving.done():
             # a task of the bot's that ends so ends the loop; whoever awaits that task hears of it anyway
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
@@ -62,9 +62,14 @@ def run(*, link: int, cell: int) -> None:
     os._exit(0)  # a thread of the bot's that hangs would keep Python from ending
 
 
-async def _serve(
+async def serve(
     bot: Router | HandlersError, settings: Settings, sock: socket.socket, cell: memoryview[int]
 ) -> None:
+    """Be a host until its supervisor stops it or is gone, or until this is cancelled.
+
+    :param sock: the link to the supervisor.
+    :param cell: the memory shared with it; see ``invoke.Cell``.
+    """
     gone = asyncio.Event()
     try:
         host = await _opened(bot, settings, cell)
@@ -75,9 +80,11 @@ async def _serve(
         return
     link = await connect(sock, read_orders, receive=host.receive, closed=host.stopped.set)
     host.connect(link)
-    await host.stopped.wait()
-    await host.close()
-    link.close()
+    try:
+        await host.stopped.wait()
+    finally:
+        await host.close()
+        link.close()
 
 
 async def _opened(bot: Router | HandlersError, settings: Settings, cell: memoryview[int]) -> Host:

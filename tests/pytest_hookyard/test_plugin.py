@@ -41,6 +41,23 @@ def test_uses_redis(hookyard_redis):
     os.kill(os.getpid(), signal.{signal})
 """
 
+SAYS_WHICH_CHILDREN = """
+import os, pathlib, signal, sys
+from gidgetlab.routing import Router
+import pytest
+
+@pytest.fixture
+def hookyard_router():
+    return Router()
+
+def test_uses_children(hookyard):
+    stage = hookyard._stage
+    pathlib.Path("children").write_text(f"{stage.ingress.pid} {stage.worker.pid}")
+    of_ours = {name for name in sys.modules if name.partition(".")[0] in {"ingress", "worker"}}
+    pathlib.Path("of_ours").write_text(" ".join(of_ours))
+    os.kill(os.getpid(), signal.{signal})
+"""
+
 
 @pytest.fixture
 def run(pytester):
@@ -197,3 +214,23 @@ async def test_redis_ends_with_the_run_however_that_ends(pytester, how):
     assert ended.returncode == (2 if how == "SIGINT" else -signal.Signals[how])
     pid = int((pytester.path / "redis.pid").read_text())
     await until(lambda: _is_gone(pid))
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL"])
+async def test_children_end_with_the_run_however_that_ends_and_alone_import_what_a_bot_may_call_its_own(
+    pytester, how
+):
+    pytester.makepyfile(SAYS_WHICH_CHILDREN.replace("{signal}", how))
+    await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "pytest", *_ONLY_OURS],
+        cwd=pytester.path,
+        env={**os.environ, "PYTEST_DEBUG_TEMPROOT": str(pytester.path)},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    pids = [int(pid) for pid in (pytester.path / "children").read_text().split()]
+    assert len(pids) == 2
+    for pid in pids:
+        await until(lambda pid=pid: _is_gone(pid))
+    assert not (pytester.path / "of_ours").read_text()

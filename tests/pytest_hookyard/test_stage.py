@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pytest_hookyard.stage import Door, LoopThread, StuckError
+from pytest_hookyard.door import Door
+from pytest_hookyard.stage import LoopThread, StuckError
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ _KIB: Final = 1024
 _MAX_RSS_BYTES: Final = 1 if sys.platform == "darwin" else _KIB  # the unit of ru_maxrss, getrusage(2)
 
 
-def _shared_page() -> IO[bytes]:
+def shared_page() -> IO[bytes]:
     """Return a page of memory as a file without a name; a container's disk may be read-only."""
     file: IO[bytes]
     if hasattr(os, "memfd_create"):
@@ -64,7 +64,7 @@ class HostProcess:
         self._loop = asyncio.get_running_loop()
         self._ended = ended
         self.socket, theirs = socket.socketpair()
-        with theirs, _shared_page() as shared:
+        with theirs, shared_page() as shared:
             self.cell = memoryview(mmap.mmap(shared.fileno(), mmap.PAGESIZE)).cast("q")
             command = [sys.executable, "-m", "hookyard.host", "--supervisor", str(os.getpid())]
             command += ["--link", str(theirs.fileno()), "--cell", str(shared.fileno())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hookyard.host.host import Host, NotUsable
 from hookyard.host.link import LocalLink, connect
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from worker.hosts.pool import Body, HostPool
 
 
+class Starter(Protocol):
+    """Starts the hosts of one pool, which is set before it is used."""
+
+    pool: HostPool
+
+    def start(self, kind: Kind) -> tuple[HostHandle, Body]:
+        """Start a host."""
+
+
 class ProcessHosts:
     """Starts hosts as child processes, which read the settings from the environment as the worker does."""
 
@@ -31,7 +40,7 @@ class ProcessHosts:
 
     def start(self, kind: Kind) -> tuple[HostHandle, Body]:
         """Start a host."""
-        handle = _handle(kind, self._settings, self._listener, self.pool.changed)
+        handle = make_handle(kind, self._settings, self._listener, self.pool.changed)
         body = _ProcessBody(handle, lambda how: self.pool.ended(handle, how))
         return handle, body
 
@@ -71,7 +80,7 @@ class _ProcessBody:
 
 
 class LocalHosts:
-    """Starts hosts in this process and loop, for tests and stock arq: nothing there can be killed."""
+    """Starts hosts in this process and loop, for stock arq: nothing there can be killed."""
 
     def __init__(self, settings: Settings, listener: Listener, router: Router) -> None:
         self.pool: HostPool
@@ -81,7 +90,7 @@ class LocalHosts:
 
     def start(self, kind: Kind) -> tuple[HostHandle, Body]:
         """Start a host."""
-        handle = _handle(kind, self._settings, self._listener, self.pool.changed)
+        handle = make_handle(kind, self._settings, self._listener, self.pool.changed)
         body = _LocalBody(handle, self._router, self._settings, lambda how: self.pool.ended(handle, how))
         return handle, body
 
@@ -131,6 +140,9 @@ class _LocalBody:
             asyncio.get_running_loop().call_soon(self._ended, how)  # after what was sent over the link
 
 
-def _handle(kind: Kind, settings: Settings, listener: Listener, changed: Callable[[], None]) -> HostHandle:
+def make_handle(
+    kind: Kind, settings: Settings, listener: Listener, changed: Callable[[], None]
+) -> HostHandle:
+    """Return the supervisor's side of a host of this kind."""
     capacity = 1 if kind is Kind.ALONE else settings.slots
     return HostHandle(kind, capacity=capacity, listener=listener, changed=changed)
