@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import redis
 
+from hookyard.ledger.keys import LedgerKeys
 from tests.chaos.yard import LEASE_S
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.chaos.yard import Member, Yard
 
@@ -83,7 +84,29 @@ class Faults:
         await self._pause_one("worker", self._chance.uniform(1, 2 * LEASE_S))
 
     async def _pause_worker_for_long(self) -> None:
-        await self._pause_one("worker", self._chance.uniform(2 * LEASE_S, 4 * LEASE_S))
+        """Pause a worker while it runs something, so that it does lose a lease."""
+        for _ in range(100):
+            for member in self._one("worker"):
+                assert member.process is not None
+                async with self._paused(member.process.pid):
+                    if await asyncio.to_thread(self._runs_something, member.process.pid):
+                        await asyncio.sleep(self._chance.uniform(2 * LEASE_S, 4 * LEASE_S))
+                        return
+            await asyncio.sleep(0.05)
+
+    def _runs_something(self, worker_pid: int) -> bool:
+        """Return whether Redis has a delivery as running in this worker."""
+        keys = LedgerKeys()
+        with (
+            contextlib.suppress(redis.RedisError),
+            redis.Redis.from_url(self._yard.redis.url, socket_timeout=10) as client,
+        ):
+            queued = [member.decode() for member in client.zrange(keys.queue, 0, -1)]
+            for delivery_id in queued:
+                state, worker = client.hmget(keys.delivery(delivery_id), "state", "worker")
+                if state == b"running" and f"-{worker_pid}-".encode() in (worker or b""):
+                    return True
+        return False
 
     async def _pause_ingress(self) -> None:
         await self._pause_one("ingress", self._chance.uniform(0.5, 2))
@@ -138,11 +161,16 @@ class Faults:
                 await self._pause(member.process.pid, seconds)
 
     async def _pause(self, pid: int, seconds: float) -> None:
-        """Stop a process for a while; it may be killed meanwhile."""
+        async with self._paused(pid):
+            await asyncio.sleep(seconds)
+
+    @contextlib.asynccontextmanager
+    async def _paused(self, pid: int) -> AsyncIterator[None]:
+        """Stop a process meanwhile; it may be killed."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
