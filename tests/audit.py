@@ -9,12 +9,13 @@ from hookyard.ledger.codec import unpack_record
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.records import Ending
 
-UNFINISHED = {"queued", "running", "retrying"}
+UNFINISHED = {"queued", "running", "waiting", "retrying"}
 DONE = {"succeeded", "ignored"}
 _EXPIRING = (
     *("arq:in-progress:", "arq:retry:"),
     *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
     *("hookyard:failure:", "hookyard:minutes:", "hookyard:hours:", "hookyard:console:"),
+    *("hookyard:line:", "hookyard:holders:", "hookyard:starts:", "hookyard:loop:"),
 )
 _JOB, _IN_PROGRESS = "arq:job:", "arq:in-progress:"
 _KEPT_RUNS = 64
@@ -152,6 +153,8 @@ def _facets(fields: dict[bytes, bytes], one: str) -> set[str] | None:
         facets.add(f"project:{delivery.project}")
         if delivery.object is not None:
             facets.add(f"object:{delivery.project}{delivery.object}")
+    if delivery.origin != "webhook":
+        facets.add(f"origin:{delivery.origin}")
     if delivery.source != "default":
         facets.add(f"source:{delivery.source}")
     if record.state.value in _INDEXED_STATES:
@@ -168,6 +171,7 @@ def _other_keys(client: Any, keys: LedgerKeys, stored: set[str]) -> list[str]:
     known = {
         *(keys.queue, keys.quarantine, keys.received, keys.failed, keys.done),
         *(keys.states, keys.wake, keys.dropped, keys.cut, keys.failures, keys.credentials),
+        *(keys.opening, keys.alarms, keys.tripped, keys.schedules),
         *(f"{keys.prefix}:console:audit", f"{keys.prefix}:console:orders"),
     }
     faults = []

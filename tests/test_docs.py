@@ -184,7 +184,14 @@ def test_every_state_outcome_and_ending_is_documented(tmp_path, heading, words):
 
 def test_every_field_of_the_json_output_is_documented():
     attempt = Attempt(
-        handler="m:h", outcome=Outcome.FAILED, number=1, started_ms=1, took_ms=1, final=False, due_ms=2
+        handler="m:h",
+        outcome=Outcome.FAILED,
+        number=1,
+        started_ms=1,
+        took_ms=1,
+        final=False,
+        due_ms=2,
+        enqueued=("d-2",),
     )
     run = Run(number=1, worker="w", started_ms=1, ending=Ending.SETTLED, ended_ms=2, attempts=(attempt,))
     record = Record(delivery=a_delivery(), state=State.RETRYING, history=(run,))
@@ -199,7 +206,7 @@ def fields(shape, prefix=""):
     """Return the paths of all fields of a JSON object, such as `history[].attempts[].error`."""
     for name, value in shape.items():
         yield f"{prefix}{name}"
-        if isinstance(value, list):
+        if isinstance(value, list) and isinstance(value[0], dict):
             yield from fields(value[0], f"{prefix}{name}[].")
 
 

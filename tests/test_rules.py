@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Who may import whom of ours. ARCHITECTURE.md draws the same arrows.
 # A room is a package, or what is named here inside one; a module belongs to the longest name that fits.
 ARROWS: dict[str, set[str]] = {
-    "hookyard": set(),
+    "hookyard": {"hookyard.bot"},
+    "hookyard.bot": set(),
     "hookyard.redis": set(),
     "hookyard.telemetry": set(),
     "hookyard.cancellation": set(),
@@ -154,7 +155,8 @@ PURE = [
     "emulator/gitlab_emulator/seed_code.py",
     "emulator/gitlab_emulator/hooks/signing.py",
     "emulator/gitlab_emulator/state/*.py",
-    "hookyard/__init__.py",  # a context variable is all it holds
+    "hookyard/__init__.py",
+    "hookyard/bot/*.py",  # a context variable is all they hold
 ]
 IMPURE_MODULES = frozenset(
     """
@@ -172,6 +174,7 @@ READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/launch.py"]
 # Where an exception of any class may end, and why. Elsewhere all are raised again but those of a lost Redis.
 BROAD_EXCEPTS = {
     "hookyard/host/invoke.py": "a handler may raise anything, and that is its outcome",
+    "hookyard/host/event_key.py": "a bot's function may raise anything; its handler fails for it",
     "hookyard/host/failures.py": "an exception's own text may raise anything",
     "hookyard/host/host.py": "an event that cannot be rebuilt fails its delivery, not the host",
     "hookyard/host/load.py": "a bot may raise anything when it is imported; the error names it",
@@ -181,6 +184,7 @@ BROAD_EXCEPTS = {
     "pytest_hookyard/backstage.py": "the test that asked for it shows it",
     "worker/arq_worker.py": "arq would take the delivery out of the queue",
     "worker/lease_keeper.py": "the other leases are renewed, and these once more",
+    "worker/ticker.py": "the clock goes on for as long as the worker lives",
     "worker/supervisor.py": "pruning goes on for as long as the worker lives",
     "worker/wake_up.py": "waiting for deliveries goes on for as long as the worker lives",
 }

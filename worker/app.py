@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hookyard.ledger.gates import Gates
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
 from hookyard.ledger.metrics import LedgerMetrics
@@ -87,6 +88,7 @@ def make_parts(
     context = RunContext(
         pool=pool,
         checkpoint=ledger.checkpoint,
+        gates=Gates(ledger.scripts, ledger.keys),
         redis_now_ms=ledger.redis_now_ms,
         leases=LeaseKeeper(ledger.renew, lease_ms=settings.lease_ms),
         settings=settings,

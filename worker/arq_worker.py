@@ -34,6 +34,7 @@ from hookyard.telemetry import logs
 from worker.app import Parts, make_parts, worker_name
 from worker.housekeeping import pruner
 from worker.in_flight import InFlight
+from worker.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,7 +97,12 @@ async def process_delivery(ctx: dict[str, Any], delivery_id: str) -> None:
     try:
         async with ctx["turns"].beside():
             since_s = parts.context.leases.now_s()
-            claims = await parts.ledger.claim(worker=ctx["name"], limit=1, only=delivery_id)
+            claims = await parts.ledger.claim(
+                worker=ctx["name"],
+                limit=1,
+                only=delivery_id,
+                has_lines=parts.context.pool.has_lines,
+            )
             if claims.foreign:
                 return
             await _run(ctx, claims, since_s)
@@ -184,6 +190,9 @@ async def start_up(ctx: dict[str, Any]) -> None:
         asyncio.create_task(parts.context.leases.keep(), name="leases"),
         asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]), name="heartbeat"),
         asyncio.create_task(attend(ctx), name="attend"),
+        asyncio.create_task(
+            Ticker(parts.ledger, lambda: parts.context.pool.schedules).keep(), name="schedules"
+        ),
     ]
 
 

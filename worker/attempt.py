@@ -20,12 +20,14 @@ from hookyard.host.retry import Again, Limits, Stop, again_after
 from hookyard.ledger.fingerprints import fingerprint
 from hookyard.ledger.records import FAILURES, Attempt, Outcome, one_line
 from hookyard.telemetry import logs
-from worker.hosts.handle import HostGone, Kind, LateStart
+from worker.hosts.gone import HostGone, LateStart
+from worker.hosts.handle import Kind
 from worker.metrics import CUT_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from hookyard.host.messages import FollowUp
     from worker.hosts.handle import HostHandle
     from worker.run_context import RunContext
 
@@ -39,6 +41,9 @@ KILL_PLAIN_AFTER_S: Final = 0.25
 
 CANCEL_S: Final = 5.0
 """A handler that is cancelled because its worker stops, or has lost the lease, may take this long to end."""
+
+WAIT_AT_MOST_S: Final = 7 * 86_400.0
+"""A handler may ask to be run later for so long in all, where its policy does not say."""
 
 _KILL_S: Final = 3.0
 
@@ -78,6 +83,7 @@ class InHosts:
         self._context = context
         self._order = order
         self._begun: _Begun | None = None
+        self.enqueued: tuple[FollowUp, ...] = ()
 
     def close(self) -> None:
         """Have the hosts forget it."""
@@ -159,12 +165,16 @@ class InHosts:
         *,
         crashes: int,
         make_sure: Callable[[], Awaitable[float]],
+        admit: Callable[[], Awaitable[None]] | None,
+        waiting_since_ms: int | None,
         interrupted: Callable[[Attempt], None],
     ) -> Attempt:
         """Run one handler until that has ended by itself or by its own fault.
 
         :param crashes: how many attempts of this round have ended with their host; then it runs alone.
         :param make_sure: returns the latest time at which the handler may start, or raises.
+        :param admit: returns when its policy lets it start, or raises.
+        :param waiting_since_ms: since when it has been asking to be run later, if it has.
         :param interrupted: gets each attempt that was cut off by the fault of another.
         """
         context, name = self._context, wanted.name
@@ -179,6 +189,8 @@ class InHosts:
                     ended = begun.result()
                 else:
                     start_by = await make_sure()  # the last thing before it starts
+                    if admit is not None:
+                        await admit()
                     started_ms, since = context.redis_now_ms(), time.perf_counter()
                     kind = Kind.ALONE if alone else Kind.PLAIN if wanted.info.is_plain else Kind.SHARED
                     ended = await self._invoke(wanted, kind, number, start_by)
@@ -207,7 +219,11 @@ class InHosts:
             except asyncio.CancelledError:
                 counted.ran(CUT_OFF, time.perf_counter() - began)
                 raise
-            attempt = self._attempt_of(wanted, number, started_ms, ended, crashes=crashes)
+            ended, waiting_since_ms = self._bounded(wanted, ended, waiting_since_ms)
+            self.enqueued = ended.enqueued
+            attempt = self._attempt_of(
+                wanted, number, started_ms, ended, crashes=crashes, waiting_since_ms=waiting_since_ms
+            )
             given_up = attempt.final and attempt.outcome is not Outcome.SUCCEEDED
             counted.ran(attempt.outcome, time.perf_counter() - began, given_up=given_up)
             return attempt
@@ -271,7 +287,14 @@ class InHosts:
         )
 
     def _attempt_of(
-        self, wanted: Wanted, number: int, started_ms: int, ended: Ended, *, crashes: int
+        self,
+        wanted: Wanted,
+        number: int,
+        started_ms: int,
+        ended: Ended,
+        *,
+        crashes: int,
+        waiting_since_ms: int | None = None,
     ) -> Attempt:
         again_s = ended.again_s
         return Attempt(
@@ -288,7 +311,29 @@ class InHosts:
             fingerprint=fingerprint(wanted.name, ended.error, ended.traceback)
             if ended.outcome in FAILURES
             else None,
+            waiting_since_ms=waiting_since_ms,
+            wake_on=ended.wake_on,
+            result=ended.result,
         )
+
+    def _bounded(self, wanted: Wanted, ended: Ended, since_ms: int | None) -> tuple[Ended, int | None]:
+        """Return how an attempt ended, and since when it waits, which it may for so long only."""
+        if ended.outcome != Outcome.WAITING:
+            return ended, None
+        now_ms = self._context.redis_now_ms()
+        since_ms = now_ms if since_ms is None else since_ms
+        at_most_s = wanted.info.wait_at_most_s or WAIT_AT_MOST_S
+        left_s = at_most_s - (now_ms - since_ms) / 1000
+        if left_s > 0:
+            return msgspec.structs.replace(ended, again_s=min(ended.again_s or 0.0, left_s)), since_ms
+        error = one_line(f"it waited for {at_most_s:g} s, as long as it may: {ended.error}")
+        log.error(
+            "handler waited too long",
+            delivery_id=self._order.delivery_id,
+            handler=wanted.name,
+            for_s=at_most_s,
+        )
+        return Ended(run=ended.run, outcome=Outcome.FAILED, took_ms=ended.took_ms, error=error), None
 
 
 async def _stopped(host: HostHandle, run: int) -> Ended | None:

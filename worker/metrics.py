@@ -22,7 +22,7 @@ CUT_OFF: Final = "cut off"
 _PICKUP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _HANDLER_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _REASONS: Final = ("crashed", "hung", "attempts", "memory")
-_RUN_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.QUEUED)
+_RUN_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.WAITING, State.QUEUED)
 
 
 class HandlerMetrics:

@@ -6,17 +6,35 @@ The outcome of each handler is checkpointed before the next one starts.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from hookyard.host.messages import Open
 from hookyard.ledger.claims import Settlement
 from hookyard.ledger.fingerprints import fingerprint
-from hookyard.ledger.records import Attempt, Ending, Outcome, Record, Run, Standing, State
+from hookyard.ledger.records import (
+    DONE,
+    FAILURES,
+    Attempt,
+    Ending,
+    Outcome,
+    Record,
+    Run,
+    Standing,
+    State,
+)
 from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
+from worker.admission import Admission, NotAdmitted, RunLost, line_of
 from worker.attempt import InHosts, Wanted, handler_is_gone
+from worker.follow_ups import deliveries_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hookyard.ledger.records import Delivery
     from worker.run_context import RunContext
 
 log = logs.get_logger("worker")
@@ -42,6 +60,9 @@ class ActiveRun:
         self._before = record.standings()
         self._attempts: list[Attempt] = []
         self._recorded = 0  # how many of the attempts are in the ledger
+        self._left: list[str] = []  # lines; and what handlers made: that the ledger does not know of yet
+        self._made: list[tuple[Delivery, int]] = []
+        self._put_off: dict[str, tuple[int, str]] = {}  # by handler, until when and why
         delivery = record.delivery
         order = Open(
             run=number,
@@ -51,6 +72,7 @@ class ActiveRun:
             body=delivery.body,
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
+            parent=delivery.parent,
             # no handler has run yet, so the first one is due and nothing is to be recorded before it starts
             start_by=None if self._before else context.leases.start_by(delivery.id, record.token),
         )
@@ -65,11 +87,15 @@ class ActiveRun:
             wanted, error = await self._hosts.open()
             if error is not None:
                 return self._settlement(State.FAILED, error=error)
-            for each in wanted:
-                if self._is_due(each.name):
-                    await self._attempt(each)
+            due = [each for each in wanted if self._is_due(each)]
+            if self._context.pool.has_lines:
+                await Admission(self._context, self.record).enter(due)
+            for each in due:
+                await self._attempt(each)
             self._miss([each.name for each in wanted])
             return self._conclude()
+        except RunLost:
+            raise LeaseLost from None
         finally:
             self._hosts.close()
 
@@ -79,14 +105,48 @@ class ActiveRun:
 
     async def _attempt(self, wanted: Wanted) -> None:
         standing = self._standing(wanted.name)
-        self._attempts.append(
-            await self._hosts.attempt(
+        number = standing.attempt + 1 if standing else 1
+        is_limited = wanted.info.gate is not None or wanted.info.key_fault is not None
+        line = line_of(wanted.info) if is_limited else None
+        try:
+            attempt = await self._hosts.attempt(
                 wanted,
-                standing.attempt + 1 if standing else 1,
+                number,
                 crashes=standing.crashes if standing else 0,
                 make_sure=self._make_sure,
+                admit=partial(Admission(self._context, self.record).ask, wanted) if is_limited else None,
+                waiting_since_ms=standing.waiting_since_ms if standing else None,
                 interrupted=self._attempts.append,
             )
+        except NotAdmitted as refusal:
+            if refusal.until_ms is not None:
+                self._put_off[wanted.name] = (refusal.until_ms, str(refusal))
+                return
+            attempt = self._refused(wanted.name, number, refusal)
+        if self._hosts.enqueued:
+            made = deliveries_of(self.record, wanted.name, self._hosts.enqueued, self._context.redis_now_ms())
+            self._made += made
+            attempt = replace(attempt, enqueued=tuple(one.id for one, _ in made))
+            self._hosts.enqueued = ()
+        self._attempts.append(attempt)
+        if line is not None and (attempt.final or not (wanted.info.gate and wanted.info.gate.is_strict)):
+            self._left.append(line)
+
+    def _refused(self, name: str, number: int, refusal: NotAdmitted) -> Attempt:
+        """Return the outcome of a handler that its policy does not let run."""
+        outcome = Outcome.SUPERSEDED if refusal.is_superseded else Outcome.FAILED
+        self._context.metrics.handler(name).ran(outcome, 0.0, given_up=outcome is Outcome.FAILED)
+        if outcome is Outcome.FAILED:
+            log.error("handler not started", delivery_id=self.record.delivery.id, handler=name)
+        return Attempt(
+            handler=name,
+            outcome=outcome,
+            number=number,
+            started_ms=self._context.redis_now_ms(),
+            took_ms=0,
+            final=True,
+            error=str(refusal),
+            fingerprint=fingerprint(name, str(refusal), None) if outcome is Outcome.FAILED else None,
         )
 
     async def _make_sure(self) -> float:
@@ -105,8 +165,11 @@ class ActiveRun:
             if start_by is not None and self._recorded == len(self._attempts):
                 return start_by
             recording, since = len(self._attempts), context.leases.now_s()
+            left, made = tuple(self._left), tuple(self._made)
             try:
-                written = await context.checkpoint(delivery_id, token, self._run(Ending.RUNNING))
+                written = await context.checkpoint(
+                    delivery_id, token, self._run(Ending.RUNNING), left=left, enqueued=made
+                )
             except Exception as exc:
                 if not is_redis_away(exc):
                     raise
@@ -118,6 +181,7 @@ class ActiveRun:
             if not written:
                 raise LeaseLost
             self._recorded = recording
+            del self._left[: len(left)], self._made[: len(made)]
             context.leases.renewed(delivery_id, token, since_s=since)
 
     # --- where the handlers stand ---------------------------------------------------------------
@@ -127,17 +191,28 @@ class ActiveRun:
         standing = self._before.get(name)
         return standing if standing is not None and standing.run >= self.record.round_from else None
 
-    def _is_due(self, name: str) -> bool:
-        """Return whether *name* runs now: not succeeded, not given up, its wait over."""
-        before = self._before.get(name)
-        if before is None:
+    def _is_due(self, wanted: Wanted) -> bool:
+        """Return whether a handler runs now: not succeeded, not given up, its wait over."""
+        before = self._before.get(wanted.name)
+        if before and before.outcome is Outcome.SUCCEEDED and before.run >= self.record.done_from:
+            return False
+        standing = self._standing(wanted.name)
+        if standing is None:  # it never ran, or a new round: what was given up before is attempted again
+            return not self._is_early(wanted)
+        if self.record.woken and standing.wake_on is not None:
             return True
-        if before.outcome is Outcome.SUCCEEDED:
-            return before.run < self.record.done_from
-        standing = self._standing(name)
-        if standing is None:
-            return True  # a new round: what was given up before is attempted again
         return not standing.final and (standing.due_ms or 0) <= self._due_until_ms()
+
+    def _is_early(self, wanted: Wanted) -> bool:
+        """Return whether a handler's policy has it start later; then it is put off."""
+        delay_s = wanted.info.gate.delay_s if wanted.info.gate else 0.0
+        if not delay_s:
+            return False
+        due_ms = self.record.delivery.received_ms + round(delay_s * 1000)
+        if due_ms <= self._context.redis_now_ms():
+            return False
+        self._put_off[wanted.name] = (due_ms, f"starts {delay_s:g} s after its receipt")
+        return True
 
     def _due_until_ms(self) -> int:
         """Return the time up to which a handler counts as due.
@@ -180,28 +255,38 @@ class ActiveRun:
         round_from, done_from = self.record.round_from, self.record.done_from
         standings = self._run(Ending.SETTLED).standings().values()
         unfinished = [
-            standing
-            for standing in standings
-            if standing.outcome is not Outcome.SUCCEEDED and standing.run >= round_from
+            standing for standing in standings if standing.outcome not in DONE and standing.run >= round_from
         ]
         succeeded = [
             standing
             for standing in standings
             if standing.outcome is Outcome.SUCCEEDED and standing.run >= done_from
         ]
-        waits = [standing.due_ms or 0 for standing in unfinished if not standing.final]
+        again = [standing for standing in unfinished if not standing.final]
+        waits = [standing.due_ms or 0 for standing in again] + [
+            due_ms for due_ms, _ in self._put_off.values()
+        ]
         error = self._error()
         if waits:
             delay_ms = min(waits) - self._context.redis_now_ms()
-            return self._settlement(State.RETRYING, delay_ms=delay_ms, error=error)
+            is_retrying = any(standing.outcome in FAILURES for standing in again)
+            return self._settlement(
+                State.RETRYING if is_retrying else State.WAITING,
+                delay_ms=delay_ms,
+                error=error,
+                alarms=sorted({each.wake_on for each in again if each.wake_on is not None}),
+            )
         if unfinished:
             return self._settlement(State.FAILED, error=error)
         return self._settlement(State.SUCCEEDED if succeeded else State.IGNORED)
 
     def _error(self) -> str | None:
-        """Return the failures of this run, or the one before it when nothing failed now."""
-        failures = [each for each in self._attempts if each.error and each.outcome is not Outcome.INTERRUPTED]
-        return "; ".join(f"{each.handler}: {each.error}" for each in failures) or self.record.error
+        """Return the failures of this run, else what is waited for, else that of the run before."""
+        told = [each for each in self._attempts if each.error]
+        failures = [f"{each.handler}: {each.error}" for each in told if each.outcome in FAILURES]
+        waits = [f"{each.handler}: {each.error}" for each in told if each.outcome is Outcome.WAITING]
+        waits += [f"{name}: {reason}" for name, (_, reason) in self._put_off.items()]
+        return "; ".join(failures or waits) or self.record.error
 
     def _settlement(
         self,
@@ -210,6 +295,7 @@ class ActiveRun:
         delay_ms: int = 0,
         error: str | None = None,
         ending: Ending = Ending.SETTLED,
+        alarms: Sequence[str] = (),
     ) -> Settlement:
         return Settlement(
             delivery_id=self.record.delivery.id,
@@ -218,6 +304,9 @@ class ActiveRun:
             delay_ms=delay_ms,
             error=error,
             run=self._run(ending),
+            left=tuple(self._left),
+            alarms=tuple(alarms),
+            enqueued=tuple(self._made),
         )
 
     def _run(self, ending: Ending) -> Run:

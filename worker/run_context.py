@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from hookyard.ledger.records import Run
+    from hookyard.ledger.gates import Gates
+    from hookyard.ledger.records import Delivery, Run
     from hookyard.settings.settings import Settings
     from hookyard.telemetry.redis_outage import Outage
     from worker.hosts.pool import HostPool
@@ -16,16 +17,31 @@ if TYPE_CHECKING:
     from worker.metrics import WorkerMetrics
 
 
+class Checkpoint(Protocol):
+    """Records a run as far as it got, renews its lease, and says whether it still holds."""
+
+    def __call__(
+        self,
+        delivery_id: str,
+        token: str,
+        run: Run,
+        *,
+        left: Sequence[str] = (),
+        enqueued: Sequence[tuple[Delivery, int]] = (),
+    ) -> Awaitable[bool]:
+        """Record it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContext:
     """What every run needs.
 
-    ``checkpoint`` records a run as far as it got, renews its lease, and says whether it still holds;
-    ``redis_now_ms`` is Redis's clock.
+    ``checkpoint`` is the ledger's; ``redis_now_ms`` is Redis's clock.
     """
 
     pool: HostPool
-    checkpoint: Callable[[str, str, Run], Awaitable[bool]]
+    checkpoint: Checkpoint
+    gates: Gates
     redis_now_ms: Callable[[], int]
     leases: LeaseKeeper
     settings: Settings

@@ -28,6 +28,7 @@ from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
 from worker.attempt import CANCEL_S
 from worker.in_flight import InFlight
+from worker.ticker import Ticker
 from worker.wake_up import WAIT_S, WakeUp
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ PRUNE_BUSY_S: Final = 1.0
 PRUNE_AGAIN_S: Final = 0.1
 FRESH_S: Final = 1.0
 """After a quarantined delivery, fresh ones have a worker for this long, or as long as that one took."""
+
+COME_BACK_S: Final = 1.0
+"""When Redis is back, the other workers have at least so long to notice, and to renew what they hold."""
 
 CLOSE_S: Final = 2 * CANCEL_S
 """Handlers may take this long to be cancelled, and killed, before their worker ends without them."""
@@ -126,6 +130,7 @@ class Supervisor(Worker):
                 ("heartbeat", heartbeats.beat(self._ledger, self.name)),
                 ("leases", self._leases.keep()),
                 ("prune", self._keep_pruning()),
+                ("schedules", Ticker(self._ledger, lambda: self._hosts.schedules).keep()),
             )
         ]
         log.info("worker ready", worker=self.name, slots=self.max_jobs)
@@ -206,7 +211,7 @@ class Supervisor(Worker):
         """
         await self._leases.renew_all()
         self._outage.found()
-        await asyncio.sleep(self._lease_ms / 1000 / 10)
+        await asyncio.sleep(max(COME_BACK_S, self._lease_ms / 1000 / 10))
 
     async def _rest(self) -> None:
         """Wait until a slot is free and something may be due."""
@@ -257,7 +262,9 @@ class Supervisor(Worker):
         while self._wake_up.look.is_set() and (free := self._free()) > 0:
             self._wake_up.look.clear()
             since_s = self._leases.now_s()
-            claims = await self._ledger.claim(worker=self.name, limit=min(free, CLAIM_LIMIT))
+            claims = await self._ledger.claim(
+                worker=self.name, limit=min(free, CLAIM_LIMIT), has_lines=self._hosts.has_lines
+            )
             self._start(claims, since_s)
             self._quarantine_due = self._at(claims, claims.quarantine_due_ms)
             if not claims.records:
@@ -326,7 +333,7 @@ class Supervisor(Worker):
         if (exc := done.exception()) is not None:
             # a bug of ours: the lease runs out and another worker takes over
             log.error("a delivery's task failed", delivery_id=delivery_id, exc_info=exc)
-        elif done.result() is State.RETRYING:
+        elif done.result() in {State.RETRYING, State.WAITING}:
             self.jobs_retried += 1
         elif done.result() is State.FAILED:
             self.jobs_failed += 1

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve
+from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve, toolbox
 from hookyard.cli.check.command import check
 from hookyard.cli.output.encoding import print_on_any_locale
 from hookyard.cli.up.command import up
@@ -81,6 +81,12 @@ app.command(
 app.command(rich_help_panel=DELIVERIES, epilog=_examples("hookyard stats --watch", "hookyard stats --json"))(
     deliveries.stats
 )
+
+app.command(rich_help_panel=DELIVERIES, epilog=_examples("hookyard schedules"))(toolbox.schedules)
+app.command(
+    rich_help_panel=DELIVERIES,
+    epilog=_examples("hookyard breakers", "hookyard breakers --lift group/app!7"),
+)(toolbox.breakers)
 
 emulator.add_send(
     app,

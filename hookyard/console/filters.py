@@ -20,6 +20,7 @@ NAMES: Final = {
     "error": "error",
     "fingerprint": "fingerprint",
     "source": "source",
+    "origin": "origin",
     "since": "since_ms",
     "until": "until_ms",
 }

@@ -108,6 +108,8 @@ class Host:
 
         :raises NotUsable: when that fails, or does not yield what the handlers name.
         """
+        if self.registry.skips_own:
+            self.registry.own_id = await self._own_id()
         if not isinstance(self._router, Bot):
             return
         try:
@@ -118,10 +120,22 @@ class Host:
         if faults := self.registry.equip(resources):
             raise NotUsable(faults)
 
+    async def _own_id(self) -> int:
+        """Return the id of the account whose access token this is."""
+        if self._settings.access_token is None:
+            raise NotUsable(('policy(own="skip") asks GitLab whose access token it is: set GL_ACCESS_TOKEN',))
+        gl = DeliveryGitLabAPI(self._client, self._settings, event_uuid=None, clock=time.time)
+        try:
+            return int((await gl.getitem("/user"))["id"])
+        except Exception as exc:
+            text = one_line(scrub(describe(exc)))
+            fault = f'policy(own="skip"): GitLab did not say whose access token it is: {text}'
+            raise NotUsable((fault,), may_pass=True) from exc
+
     def connect(self, link: Link) -> None:
         """Report over *link* from now on, at first that the bot is ready."""
         self._link = link
-        link.send(Ready(version=VERSION, handlers=self.registry.infos))
+        link.send(Ready(version=VERSION, handlers=self.registry.infos, schedules=self.registry.schedules))
 
     def receive(self, order: Order) -> None:
         """Carry out an order."""
@@ -156,17 +170,26 @@ class Host:
         try:
             event = read_event(order.event, order.content_type, order.body)
             places = self.registry.find(event)
+            self._cell[0] = order.run  # the bot's own functions follow
+            keys = self.registry.event_keys(event, places)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
             log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
             error = one_line(f"the event could not be rebuilt: {scrub(describe(exc))}")
             self._link.send(Opened(run=order.run, error=error))
             return
+        finally:
+            self._cell[0] = 0
         opened = self._runs[order.run] = _Opened(order=order, event=event, places=places)
-        start_by = order.start_by if places and not self.registry.infos[places[0]].is_plain else None
+        start_by = order.start_by if places and self._is_simple(places[0]) else None
         # said before anything of the bot's runs, which may be the end of this process
-        self._link.send(Opened(run=order.run, handlers=places, started=start_by is not None))
+        self._link.send(Opened(run=order.run, handlers=places, started=start_by is not None, keys=keys))
         if start_by is not None:
             self._start(opened, places[0], attempt=1, start_by=start_by)
+
+    def _is_simple(self, place: int) -> bool:
+        """Return whether a handler may be started unasked: nothing limits it, and it takes no thread."""
+        info = self.registry.infos[place]
+        return not info.is_plain and info.gate is None
 
     def _invoke(self, order: Invoke) -> None:
         opened = self._runs[order.run]
@@ -184,12 +207,14 @@ class Host:
             is_plain=info.is_plain,
             timeout_s=info.timeout_s or self._settings.handler_timeout_s,
             limits=self._limits[place],
+            is_chained=info.gate is not None and info.gate.runs > 0,
             current=CurrentDelivery(
                 id=delivery.delivery_id,
                 attempt=attempt,
                 handler=info.name,
                 received_ms=delivery.received_ms,
                 event_uuid=delivery.event_uuid,
+                parent=delivery.parent,
                 log=structlog.get_logger(
                     "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=attempt
                 ),
@@ -203,7 +228,7 @@ class Host:
         gl = DeliveryGitLabAPI(
             self._client,
             self._settings,
-            event_uuid=opened.order.event_uuid,
+            event_uuid=None if job.is_chained else opened.order.event_uuid,
             clock=time.time,
             metrics=self,
         )

@@ -10,16 +10,17 @@ import asyncio
 import contextvars
 import gc
 import inspect
+import json
 import logging
 import threading
 import time
 import types
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hookyard import CurrentDelivery, GiveUp, as_current, current_delivery
+from hookyard import CurrentDelivery, GiveUp, Wait, as_current, current_delivery
 from hookyard.host.failures import describe, leaves, trace
-from hookyard.host.messages import Ended
-from hookyard.host.retry import Again, Limits, Stop, decide
+from hookyard.host.messages import Ended, FollowUp
+from hookyard.host.retry import LONGEST_ASKED_S, Again, Limits, Stop, decide, waits_of
 from hookyard.ledger.records import Outcome, one_line
 from hookyard.telemetry import logs
 from hookyard.telemetry.scrubber import scrub
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 BLOCKING_S: Final = 0.25
 """A handler that keeps the event loop for longer than this without an await is reported."""
 
+RESULT_LIMIT: Final = 16 * 1024
+"""What a handler returns is kept up to so many characters of JSON."""
 
 log = logs.get_logger("worker")
 _log = logs.stdlib_logger("worker")
@@ -53,6 +56,7 @@ class Job:
     :param call: the handler.
     :param run: the supervisor's number for the run.
     :param timeout_s: after so long the handler is cancelled; a plain function cannot be.
+    :param is_chained: GitLab is to send webhooks for what it does.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Job:
         timeout_s: float,
         current: CurrentDelivery,
         limits: Limits,
+        is_chained: bool = False,
     ) -> None:
         self.call = call
         self.run = run
@@ -71,6 +76,7 @@ class Job:
         self.timeout_s = timeout_s
         self.current = current
         self.limits = limits
+        self.is_chained = is_chained
         self.task: asyncio.Task[None] | None = None
         self.unawaited: list[str] = []
         self._has_begun = False
@@ -134,7 +140,7 @@ class Job:
                         left_s = self.timeout_s - (time.perf_counter() - began)
                         deadlines.set(self, max(0.0, left_s), self._expire)
                     coroutine = returned if inspect.iscoroutine(returned) else _coroutine(returned)
-                    await _stepping(coroutine, self.run, cell, on_block)
+                    returned = await _stepping(coroutine, self.run, cell, on_block)
                 elif error is None and _is_generator(returned):
                     error = TypeError(
                         "the handler is a generator: it contains yield, so its body did not run"
@@ -143,9 +149,10 @@ class Job:
                 error = exc
             finally:
                 deadlines.clear(self)
-        return self._outcome(error, took_ms=round((time.perf_counter() - began) * 1000), jitter=jitter)
+        took_ms = round((time.perf_counter() - began) * 1000)
+        return self._outcome(returned, error, took_ms=took_ms, jitter=jitter)
 
-    def _outcome(self, error: BaseException | None, *, took_ms: int, jitter: float) -> Ended:
+    def _outcome(self, returned: Any, error: BaseException | None, *, took_ms: int, jitter: float) -> Ended:
         fields = _fields(self.current)
         if self._is_cancelled and error is not None:
             return Ended(run=self.run, outcome=Outcome.INTERRUPTED, took_ms=took_ms)
@@ -155,10 +162,12 @@ class Job:
         if error is None and not self._is_expired:
             if _log.isEnabledFor(logging.INFO):  # at thousands a second, a line composed in vain is felt
                 log.info("handler succeeded", **fields, took_ms=took_ms)
-            return Ended(run=self.run, outcome=Outcome.SUCCEEDED, took_ms=took_ms)
+            return self._success(returned, took_ms)
         if self._is_expired:
             error = TimeoutError() if error is None else error
         assert error is not None  # noqa: S101 - for mypy; each way above sets one
+        if not self._is_expired and (waits := waits_of(error)):
+            return self._waiting(waits, took_ms)
         decision = decide(
             TimeoutError() if self._is_expired else error,
             attempt=self.current.attempt,
@@ -183,6 +192,28 @@ class Job:
             again_s=decision.delay_s if isinstance(decision, Again) else None,
             error=one_line(f"{text} ({decision.because})" if isinstance(decision, Stop) else text),
             traceback=None if given_up else trace(error, skip=__file__, scrub=scrub),
+        )
+
+    def _success(self, returned: Any, took_ms: int) -> Ended:
+        enqueued = self.current.enqueued
+        return Ended(
+            run=self.run,
+            outcome=Outcome.SUCCEEDED,
+            took_ms=took_ms,
+            result=None if returned is None else _result(returned),
+            enqueued=tuple(FollowUp(each.event, each.body, each.delay_s, each.once) for each in enqueued),
+        )
+
+    def _waiting(self, waits: list[Wait], took_ms: int) -> Ended:
+        longest = max(waits, key=lambda each: each.seconds)
+        log.info("handler waits", **_fields(self.current), took_ms=took_ms, for_s=round(longest.seconds, 3))
+        return Ended(
+            run=self.run,
+            outcome=Outcome.WAITING,
+            took_ms=took_ms,
+            again_s=min(longest.seconds, LONGEST_ASKED_S),
+            error=one_line(scrub(describe(longest).removeprefix("Wait: "))),
+            wake_on=next((each.wake_on for each in waits if each.wake_on is not None), None),
         )
 
 
@@ -263,3 +294,13 @@ def _stepping(
 
 def _is_generator(value: object) -> bool:
     return inspect.isgenerator(value) or inspect.isasyncgen(value)
+
+
+def _result(returned: Any) -> str | None:
+    """Return what a handler returned as JSON, ``None`` where it is too long or no JSON can hold it."""
+    try:
+        text = json.dumps(returned, allow_nan=False)
+    except Exception:  # noqa: BLE001 - an object of the bot's; what it cannot become is not kept
+        return None
+    text = scrub(text)
+    return text if len(text) <= RESULT_LIMIT else None

@@ -16,7 +16,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 MAX_FRAME_BYTES: Final = 1024**3
 """Above every body that settings allow; a longer frame is a damaged stream."""
@@ -40,6 +40,7 @@ class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
     received_ms: int
     event_uuid: str | None
     start_by: float | None = None
+    parent: str | None = None
 
 
 class Invoke(Struct, tag=2, array_like=True, frozen=True, gc=False):
@@ -80,10 +81,32 @@ class Stop(Struct, tag=6, array_like=True, frozen=True, gc=False):
 Order = Open | Invoke | Cancel | Close | Ping | Stop
 
 
+class Gate(Struct, array_like=True, frozen=True, gc=False):
+    """What limits a handler in the whole fleet; zero stands for no limit. Times in seconds.
+
+    ``most``: attempts at once, of one key where ``has_key``. ``is_latest``, ``quiet_s``: only the newest
+    delivery of a key, once no newer one has come for so long. ``is_strict``: a failure holds up what comes
+    after it. ``delay_s``: the first attempt's, from the receipt. ``starts`` in ``per_s``; ``runs`` for one
+    object in ``within_s``.
+    """
+
+    has_key: bool = False
+    most: int = 0
+    is_latest: bool = False
+    quiet_s: float = 0.0
+    is_strict: bool = False
+    delay_s: float = 0.0
+    starts: int = 0
+    per_s: float = 0.0
+    runs: int = 0
+    within_s: float = 0.0
+
+
 class HandlerInfo(Struct, array_like=True, frozen=True, gc=False):
     """A handler as its host has it. ``None`` stands for the worker's own setting.
 
-    ``is_plain``: a plain ``def``, which runs in a thread.
+    ``is_plain``: a plain ``def``, which runs in a thread. ``key`` is that of the delivery at hand, and
+    ``key_fault`` why it has none.
     """
 
     name: str
@@ -91,6 +114,20 @@ class HandlerInfo(Struct, array_like=True, frozen=True, gc=False):
     timeout_s: float | None = None
     max_attempts: int | None = None
     backoff_s: float | None = None
+    wait_at_most_s: float | None = None
+    gate: Gate | None = None
+    key: str | None = None
+    key_fault: str | None = None
+
+
+class ScheduleInfo(Struct, array_like=True, frozen=True, gc=False):
+    """When a handler wants an event of its own; see ``hookyard.Bot.schedule``."""
+
+    name: str
+    event: str
+    cron: str
+    timezone: str
+    catch_up: bool
 
 
 class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
@@ -98,6 +135,7 @@ class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
 
     version: int
     handlers: tuple[HandlerInfo, ...]
+    schedules: tuple[ScheduleInfo, ...] = ()
 
 
 class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):
@@ -114,19 +152,32 @@ class Opened(Struct, tag=3, array_like=True, frozen=True, gc=False):
     """The handlers that want the event, by their places in :class:`Ready`, in the order to run them.
 
     ``error``: the event could not be rebuilt. ``started``: the first of them is under way, and its
-    :class:`Ended` or :class:`NotStarted` follows.
+    :class:`Ended` or :class:`NotStarted` follows. ``keys``: the handlers' keys in this event and, where one
+    has none, why; empty where no handler wants one.
     """
 
     run: int
     handlers: tuple[int, ...] = ()
     error: str | None = None
     started: bool = False
+    keys: tuple[tuple[str | None, str | None], ...] = ()
+
+
+class FollowUp(Struct, array_like=True, frozen=True, gc=False):
+    """A task that a handler enqueued. ``body`` is JSON; ``once``: not again under this name."""
+
+    event: str
+    body: bytes
+    delay_s: float
+    once: str | None
 
 
 class Ended(Struct, tag=4, array_like=True, frozen=True, gc=False):
     """An attempt has ended. ``outcome`` is one of ``ledger.records.Outcome``.
 
-    ``again_s``: run it again after so many seconds, ``None`` when this was the last attempt.
+    ``again_s``: run it again after so many seconds, ``None`` when this was the last attempt. ``wake_on``: or
+    when a delivery with this key comes. ``result``: what the handler returned, as JSON. ``enqueued``: what
+    it wants done.
     """
 
     run: int
@@ -135,6 +186,9 @@ class Ended(Struct, tag=4, array_like=True, frozen=True, gc=False):
     again_s: float | None = None
     error: str | None = None
     traceback: str | None = None
+    wake_on: str | None = None
+    result: str | None = None
+    enqueued: tuple[FollowUp, ...] = ()
 
 
 class NotStarted(Struct, tag=5, array_like=True, frozen=True, gc=False):

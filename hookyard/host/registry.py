@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from gidgetlab.routing import Router
 from gidgetlab.sansio import Event
 
-from hookyard import Bot, policy_of
-from hookyard.host.messages import HandlerInfo
+from hookyard import Bot, handler_name, policy_of
+from hookyard.host.event_key import caused_by, key_of, template_fault
+from hookyard.host.messages import Gate, HandlerInfo, ScheduleInfo
+from hookyard.host.ticks import schedule_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from hookyard import Policy
 
     Call = Callable[..., Any]
 
@@ -37,6 +41,14 @@ class Registry:
         self._places: dict[Hashable, int] = {}
         self._matching = _Matching(router, self._add)
         self.infos = tuple(_info(call) for call in self.calls)
+        self.schedules = tuple(
+            ScheduleInfo(each.name, each.event, each.cron, each.timezone, each.catch_up)
+            for each in (router.schedules if isinstance(router, Bot) else ())
+        )
+        self.own_id: int | None = None
+        self._policies = [policy_of(call) for call in self.calls]
+        self._keys = [policy.key for policy in self._policies]
+        self._is_keyed = any(key is not None for key in self._keys)
         self._has_resources = isinstance(router, Bot) and bool(router.lifespans)
 
     def _add(self, call: Call) -> int:
@@ -57,7 +69,21 @@ class Registry:
         finding = self._matching.dispatch(_Matchable(event.data, event=event.event), found)
         with contextlib.suppress(StopIteration):
             finding.send(None)
+        if self.own_id is not None and caused_by(event) == self.own_id:
+            found = [place for place in found if not self._policies[place].skips_own]
         return tuple(found)
+
+    @property
+    def skips_own(self) -> bool:
+        """Whether any handler leaves out what the bot's own account caused: ``own_id`` is to be set."""
+        return any(policy.skips_own for policy in self._policies)
+
+    def event_keys(self, event: Event, places: Sequence[int]) -> tuple[tuple[str | None, str | None], ...]:
+        """Return the key of *event* for each handler, or why it has none; empty where none wants one."""
+        if not self._is_keyed or all(self._keys[place] is None for place in places):
+            return ()
+        wanted = [self._keys[place] for place in places]
+        return tuple((None, None) if key is None else key_of(key, event) for key in wanted)
 
     def faults(self) -> tuple[str, ...]:
         """Return what keeps these handlers from being run: names that two share, and wrong signatures."""
@@ -71,8 +97,11 @@ class Registry:
                 )
             names[info.name] = call
             fault = _signature_fault(call, None if self._has_resources else {})
+            key = policy_of(call).key
+            fault = fault or (template_fault(key) if isinstance(key, str) else None)
             if fault:
                 faults.append(f"{info.name} ({_defined(call)}): {fault}")
+        faults += [f"{each.name}: {fault}" for each in self.schedules if (fault := schedule_fault(each))]
         return tuple(faults)
 
     def equip(self, resources: Mapping[str, Any]) -> tuple[str, ...]:
@@ -118,20 +147,6 @@ class _Matchable(Event):
         return {key: value for key, value in attributes.items() if _is_hashable(value)}
 
 
-def handler_name(call: Call) -> str:
-    """Return the name that a handler's policy gives it, else its ``module:qualname``.
-
-    For a partial that is its function's name, for an object its class's.
-    """
-    named = policy_of(call).name
-    if named is not None:
-        return named
-    call = _function(call)
-    if not isinstance(getattr(call, "__qualname__", None), str):
-        call = type(call)
-    return f"{call.__module__}:{call.__qualname__}"
-
-
 def is_plain(call: Call) -> bool:
     """Return whether *call* is no coroutine function, so that it has to run in a thread."""
     call = _function(call)
@@ -149,7 +164,27 @@ def _info(call: Call) -> HandlerInfo:
         timeout_s=policy.timeout_s,
         max_attempts=policy.max_attempts,
         backoff_s=policy.backoff_s,
+        wait_at_most_s=policy.wait_at_most_s,
+        gate=_gate(policy),
     )
+
+
+def _gate(policy: Policy) -> Gate | None:
+    starts, per_s = policy.rate or (0, 0.0)
+    runs, within_s = policy.chain or (0, 0.0)
+    gate = Gate(
+        has_key=policy.key is not None,
+        most=policy.concurrency or 0,
+        is_latest=policy.latest,
+        quiet_s=policy.debounce_s,
+        is_strict=policy.is_strict,
+        delay_s=policy.delay_s,
+        starts=starts,
+        per_s=per_s,
+        runs=runs,
+        within_s=within_s,
+    )
+    return None if gate == Gate() else gate
 
 
 def _signature_fault(call: Call, resources: Mapping[str, Any] | None) -> str | None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from gidgetlab.exceptions import RateLimitExceeded
 
-from hookyard import GiveUp, RetryAfter
+from hookyard import GiveUp, RetryAfter, Wait
 from hookyard.host.failures import attribute, leaves, status_of
 
 BACKOFF_FACTOR: Final = 3
@@ -77,6 +77,13 @@ def decide(
         if status is not None and 400 <= status < 500 and status not in PASSING_4XX:  # noqa: PLR2004 - HTTP
             return Stop(because=f"an answer of {status} is the same each time")
     return again_after(attempt, limits=limits, jitter=jitter)
+
+
+def waits_of(error: BaseException) -> list[Wait]:
+    """Return the waits that a handler asked for, where it raised nothing else."""
+    errors = list(leaves(error))
+    waits = [each for each in errors if isinstance(each, Wait)]
+    return waits if len(waits) == len(errors) else []
 
 
 def _given_up(errors: list[BaseException], limits: Limits) -> str | None:

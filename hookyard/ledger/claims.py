@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from hookyard.ledger.records import Record, Run, State
+    from hookyard.ledger.records import Delivery, Record, Run, State
 
 
 class Unreadable(Struct, frozen=True, kw_only=True, gc=False):
@@ -35,9 +35,11 @@ class Claims(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settlement(Struct, frozen=True, kw_only=True, gc=False):
-    """How a run ends. ``token`` is the claim's fencing token; ``delay_ms`` counts for ``retrying``.
+    """How a run ends. ``token`` is the claim's; ``delay_ms`` counts for ``retrying`` and ``waiting``.
 
-    State ``queued`` releases the delivery: it is due at once and the run is not counted.
+    State ``queued`` releases the delivery: it is due at once and the run is not counted. ``left`` are the
+    lines that it does not stand in any more; ``alarms`` the keys whose arrival makes it due; ``enqueued`` the
+    deliveries that its handlers made, with the times they fall due (Unix ms).
     """
 
     delivery_id: str
@@ -46,3 +48,6 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     delay_ms: int = 0
     error: str | None = None
     run: Run | None = None
+    left: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    enqueued: tuple[tuple[Delivery, int], ...] = ()

@@ -15,6 +15,9 @@ Rule: pure. The Lua scripts in ``scripts/`` read or write these fields by name; 
     the replay that follows the present run.
 ``prints``
     the fingerprints of failures under whose index it is, apart by blanks.
+``woken``, ``alarms``, ``held``
+    that it is due before its time; the keys that make it so; the lines in which its run has a place
+    (``scripts/lines.lua``).
 
 ``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: write access to Redis
 must not allow running code in a worker.
@@ -32,7 +35,7 @@ from msgspec.structs import replace
 from hookyard.ledger.records import Delivery, Ending, Record, Run, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COMPRESS_FROM_BYTES: Final = 200
 
@@ -79,6 +82,8 @@ class _Facts(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=Tru
     object: str | None = None
     authenticated_by: str = ""
     trace: str | None = None
+    origin: str = "webhook"
+    parent: str | None = None
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -99,6 +104,8 @@ def pack_meta(delivery: Delivery) -> bytes:
             object=delivery.object,
             authenticated_by=delivery.authenticated_by,
             trace=delivery.trace,
+            origin=delivery.origin,
+            parent=delivery.parent,
         )
     )
 
@@ -128,6 +135,8 @@ def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Deliver
         object=facts.object,
         authenticated_by=facts.authenticated_by,
         trace=facts.trace,
+        origin=facts.origin,
+        parent=facts.parent,
     )
 
 
@@ -154,6 +163,11 @@ def unpack_run(packed: bytes) -> Run:
     except (msgspec.DecodeError, UnicodeError) as exc:
         message = f"a run cannot be read by this version ({type(exc).__name__})"
         raise ValueError(message) from exc
+
+
+def pack_names(names: Sequence[str]) -> bytes:
+    """Return a list as the scripts read it, which take nothing for an empty one."""
+    return _pack([*names]) if names else b""
 
 
 def _escaped(text: str | None) -> str | None:
@@ -188,6 +202,7 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
         quarantined_ms=_number(stored, b"quarantined", None),
         alone=b"alone" in stored,
         dropped_ms=_number(stored, b"dropped", None),
+        woken=b"woken" in stored,
         error=stored[b"error"].decode() if b"error" in stored else None,
         history=_history(stored, running=claims if state is State.RUNNING else None),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NotRequired
 
 from typing_extensions import TypedDict
 
-from hookyard.ledger.records import FINISHED, WAITING, Attempt, Record, Run, Standing, State
+from hookyard.ledger.records import FINISHED, UNFINISHED, Attempt, Record, Run, Standing, State
 from hookyard.ledger.times import iso
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class AttemptDocument(TypedDict):
     error: str | None
     fingerprint: str | None
     traceback: str | None
+    result: str | None
+    enqueued: list[str]
 
 
 class RunDocument(TypedDict):
@@ -85,6 +87,8 @@ class WholeDeliveryDocument(DeliveryDocument):
 
     content_type: str | None
     authenticated_by: str
+    origin: str
+    parent: str | None
     event_uuid: str | None
     trace: str | None
     headers: dict[str, str]
@@ -120,7 +124,7 @@ def delivery(record: Record) -> DeliveryDocument:
         "source": facts.source,
         "received": iso(facts.received_ms),
         "runs": record.runs,
-        "next_due": iso_or_none(record.due_ms) if record.state in WAITING else None,
+        "next_due": iso_or_none(record.due_ms) if record.state in UNFINISHED else None,
         "lease_ends": iso_or_none(record.due_ms) if record.state is State.RUNNING else None,
         "worker": record.worker if record.state is State.RUNNING else None,
         "finished": iso_or_none(record.finished_ms),
@@ -144,6 +148,8 @@ def whole_delivery(record: Record, *, with_body: bool = False) -> WholeDeliveryD
         **listed,  # type: ignore[typeddict-item]  # mypy takes keys that may be missing for ones that must be there
         "content_type": facts.content_type,
         "authenticated_by": facts.authenticated_by,
+        "origin": facts.origin,
+        "parent": facts.parent,
         "event_uuid": facts.event_uuid,
         "trace": facts.trace,
         "headers": dict(facts.headers),
@@ -216,4 +222,6 @@ def _attempt(attempt: Attempt) -> AttemptDocument:
         "error": attempt.error,
         "fingerprint": attempt.fingerprint,
         "traceback": attempt.traceback,
+        "result": attempt.result,
+        "enqueued": list(attempt.enqueued),
     }

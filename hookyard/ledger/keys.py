@@ -69,6 +69,22 @@ class LedgerKeys:
     """Prefix of hashes, one for each hour: what happened in each of its minutes."""
     hours: str = field(init=False)
     """Prefix of hashes, one for each hour: how long handlers took, by handler, outcome and length."""
+    opening: str = field(init=False)
+    """Sorted set: claimed deliveries that have not joined their lines yet, by the time of receipt, ms."""
+    line: str = field(init=False)
+    """Prefix of sorted sets: what a handler has to do for one key; see ``scripts/lines.lua``."""
+    holders: str = field(init=False)
+    """Prefix of hashes: which of them have a place, with the token of their run."""
+    alarms: str = field(init=False)
+    """Sorted set: the keys that deliveries wait for, and which."""
+    starts: str = field(init=False)
+    """Prefix of sorted sets: when a handler that has a rate was, or will be, started, ms."""
+    loop: str = field(init=False)
+    """Prefix of sorted sets: when a handler ran for one object, ms."""
+    tripped: str = field(init=False)
+    """Hash: the loops that were broken, by handler and object, and since when, ms."""
+    schedules: str = field(init=False)
+    """Hash: by name, what is known of a schedule."""
     probe: str = field(init=False)
     """String that a probe writes, to learn whether Redis takes writes; expires at once."""
 
@@ -85,6 +101,14 @@ class LedgerKeys:
             ("quarantine", "quarantine"),
             ("dropped", "dropped"),
             ("workers", "workers"),
+            ("opening", "opening"),
+            ("line", "line:"),
+            ("holders", "holders:"),
+            ("alarms", "alarms"),
+            ("starts", "starts:"),
+            ("loop", "loop:"),
+            ("tripped", "tripped"),
+            ("schedules", "schedules"),
             ("probe", "probe"),
             ("by", "by:"),
             ("values", "values:"),

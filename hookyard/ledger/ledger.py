@@ -16,7 +16,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hookyard.ledger.claims import Claims, Settlement, Unreadable
-from hookyard.ledger.codec import pack_body, pack_meta, pack_run, unpack_record
+from hookyard.ledger.codec import pack_body, pack_meta, pack_names, pack_run, unpack_record
+from hookyard.ledger.enqueued import pack_enqueued
 from hookyard.ledger.keys import LedgerKeys, job_bytes
 from hookyard.ledger.records import RECORD_VERSION, Delivery, one_line
 from hookyard.redis.batching import GroupCommit, awaited
@@ -100,10 +101,10 @@ class Ledger:
             max_in_flight=MOST_UNDER_WAY,
             fails_all=is_redis_away,
         )
-        self._checkpointing: GroupCommit[tuple[str, str, bytes]] = GroupCommit(
+        self._checkpointing: GroupCommit[tuple[str, str, bytes, bytes, bytes]] = GroupCommit(
             self.scripts.batch("checkpoint", keys=self._holders_keys, args=[records, lease_ms])
         )
-        self._settling: GroupCommit[tuple[str, str, str, int, str, bytes]] = GroupCommit(
+        self._settling: GroupCommit[tuple[str, str, str, int, str, bytes, bytes, bytes, bytes]] = GroupCommit(
             self.scripts.batch(
                 "settle",
                 keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done, keys.quarantine],
@@ -132,11 +133,14 @@ class Ledger:
         async with self.redis.pipeline(transaction=False) as pipe:
             await self._execute(pipe)
 
-    async def claim(self, *, worker: str, limit: int, only: str | None = None) -> Claims:
+    async def claim(
+        self, *, worker: str, limit: int, only: str | None = None, has_lines: bool = False
+    ) -> Claims:
         """Take up to *limit* deliveries that are due, with a lease on each.
 
         :param worker: who asks, for the records.
         :param only: claim just this one, where it is due (stock arq).
+        :param has_lines: handlers stand in lines; ``gates.Gates.enter`` follows for each delivery.
         """
         keys, token, since_ms = self.keys, _new_token(), _monotonic_ms()
         answer = await self.scripts.call(
@@ -153,6 +157,7 @@ class Ledger:
                 KEPT_RUNS,
                 only or "",
                 self._redis_ms_in(CLAIM_TIMEOUT_S),
+                int(has_lines),
             ],
         )
         return self._claims(answer, token, since_ms)
@@ -199,12 +204,29 @@ class Ledger:
         """Record that the run is about to start, and prolong its lease; ``False`` when it was lost."""
         return not await self.renew([(delivery_id, token)])
 
-    async def checkpoint(self, delivery_id: str, token: str, run: Run) -> bool:
+    async def checkpoint(
+        self,
+        delivery_id: str,
+        token: str,
+        run: Run,
+        *,
+        left: Sequence[str] = (),
+        enqueued: Sequence[tuple[Delivery, int]] = (),
+    ) -> bool:
         """Record what a run has come to so far, and prolong its lease.
 
+        :param left: see :class:`~hookyard.ledger.claims.Settlement`, as for *enqueued*.
         :returns: ``False`` when the lease was lost.
         """
-        return await self._checkpointing((delivery_id, token, pack_run(run)))
+        return await self._checkpointing(
+            (
+                delivery_id,
+                token,
+                pack_run(run),
+                pack_names(left),
+                pack_enqueued(enqueued) if enqueued else b"",
+            )
+        )
 
     def settle(self, settlement: Settlement) -> asyncio.Future[bool]:
         """End a run.
@@ -221,6 +243,9 @@ class Ledger:
                 max(0, settlement.delay_ms),
                 one_line(settlement.error) if settlement.error else "",
                 pack_run(settlement.run) if settlement.run else b"",
+                pack_names(settlement.left),
+                pack_names(settlement.alarms),
+                pack_enqueued(settlement.enqueued) if settlement.enqueued else b"",
             )
         )
 

@@ -31,7 +31,7 @@ _HEAD: Final = 100
 """How many of the longest-due deliveries are read. Those behind them have been due for less, so the largest
 value over all states is always exact."""
 
-_UNFINISHED: Final = (State.QUEUED, State.RETRYING, State.RUNNING)
+_UNFINISHED: Final = (State.QUEUED, State.WAITING, State.RETRYING, State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ class Filter:
     until_ms: int | None = None
     object: str | None = None
     source: str | None = None
+    origin: str | None = None
     outcome: Outcome | None = None
     fingerprint: str | None = None
     text: str | None = None
@@ -42,6 +43,7 @@ class Filter:
             and (self.since_ms is None or delivery.received_ms >= self.since_ms)
             and (self.until_ms is None or delivery.received_ms <= self.until_ms)
             and (self.source is None or self.source == delivery.source)
+            and (self.origin is None or self.origin == delivery.origin)
             and (self.object is None or self._object_matches(record))
             and (self.text is None or self._text_matches(record))
             and (self.handler is None or self._handler_matches(record))

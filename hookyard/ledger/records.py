@@ -27,6 +27,7 @@ class State(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    WAITING = "waiting"
     RETRYING = "retrying"
     SUCCEEDED = "succeeded"
     IGNORED = "ignored"
@@ -34,24 +35,29 @@ class State(StrEnum):
 
 
 FINISHED: Final = frozenset({State.SUCCEEDED, State.IGNORED, State.FAILED})
-WAITING: Final = frozenset({State.QUEUED, State.RETRYING})
+UNFINISHED: Final = frozenset({State.QUEUED, State.WAITING, State.RETRYING})
+"""Those of a delivery that no worker has just now, and that one will have."""
 
 
 class Outcome(StrEnum):
     """The result of one attempt.
 
-    ``crashed``: its host died while it ran alone. ``interrupted``: it was cut off through no fault of the
-    handler, and does not count.
+    ``crashed``: its host died while it ran alone. ``waiting``: it asked to be run later, which spends no
+    attempt. ``superseded``: it did not run, since a newer delivery with its key does. ``interrupted``: it
+    was cut off through no fault of the handler, and does not count.
     """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
+    WAITING = "waiting"
+    SUPERSEDED = "superseded"
     INTERRUPTED = "interrupted"
 
 
 FAILURES: Final = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED})
+DONE: Final = frozenset({Outcome.SUCCEEDED, Outcome.SUPERSEDED})
 
 
 class Ending(StrEnum):
@@ -68,7 +74,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
 
     ``headers`` has lower-case names and no secret; ``project`` is a path such as ``group/app`` or an
     id; ``object`` is ``!12`` or ``#7``; ``authenticated_by`` names the secret that proved the sender by
-    position and fingerprint; ``trace`` is a W3C ``traceparent``.
+    position and fingerprint; ``trace`` is a W3C ``traceparent``. ``origin`` is where it came from, and
+    ``parent`` the delivery whose handler enqueued it.
     """
 
     id: str
@@ -82,6 +89,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     object: str | None = None
     authenticated_by: str = ""
     trace: str | None = None
+    origin: str = "webhook"
+    parent: str | None = None
 
     @property
     def event_uuid(self) -> str | None:
@@ -95,7 +104,9 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     ``number`` counts the attempts of this round, from 1, and ``crashes`` those of them that ended with
     their host. ``final``: not run again in this round, because it succeeded or was given up; otherwise
     ``due_ms`` (Unix ms, by Redis's clock) is its next attempt. ``fingerprint`` is that of what failed
-    (``ledger.fingerprints``).
+    (``ledger.fingerprints``). Of one that waits, ``error`` is what for, ``waiting_since_ms`` since when, and
+    ``wake_on`` the key whose arrival ends the wait. ``result`` is what the handler returned, as JSON;
+    ``enqueued`` the deliveries that it made.
     """
 
     handler: str
@@ -109,13 +120,17 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     traceback: str | None = None
     crashes: int = 0
     fingerprint: str | None = None
+    waiting_since_ms: int | None = None
+    wake_on: str | None = None
+    result: str | None = None
+    enqueued: tuple[str, ...] = ()
 
 
 class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """Where a handler stands in a delivery: the outcome of its latest attempt, and the run that made it.
 
-    ``crashes`` counts the attempts of this round that ended with their host; ``fingerprint`` is that of the
-    latest failure.
+    ``attempt`` counts the attempts that were spent. ``crashes`` counts those of this round that ended with
+    their host; ``fingerprint`` is that of the latest failure.
     """
 
     handler: str
@@ -126,6 +141,8 @@ class Standing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     due_ms: int | None = None
     crashes: int = 0
     fingerprint: str | None = None
+    waiting_since_ms: int | None = None
+    wake_on: str | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -152,11 +169,13 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
                     handler=attempt.handler,
                     outcome=attempt.outcome,
                     run=self.number,
-                    attempt=attempt.number,
+                    attempt=attempt.number - (attempt.outcome is Outcome.WAITING),
                     final=attempt.final,
                     due_ms=attempt.due_ms,
                     crashes=attempt.crashes,
                     fingerprint=attempt.fingerprint,
+                    waiting_since_ms=attempt.waiting_since_ms,
+                    wake_on=attempt.wake_on,
                 )
         return standings
 
@@ -170,7 +189,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     successes still count. ``due_ms`` is when it falls due: for ``running``, when its lease ends.
     ``quarantined_ms`` is since when it is suspected of killing its worker, ``alone`` whether its latest
     claim was from the quarantine. ``dropped_ms`` is when its body was dropped to make room: it cannot be
-    replayed any more. ``history`` is in order.
+    replayed any more. ``woken``: it was claimed before its time, since what it waits for has
+    come. ``history`` is in order.
     """
 
     delivery: Delivery
@@ -188,6 +208,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     quarantined_ms: int | None = None
     alone: bool = False
     dropped_ms: int | None = None
+    woken: bool = False
     error: str | None = None
     history: tuple[Run, ...] = ()
 

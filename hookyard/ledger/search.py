@@ -34,7 +34,7 @@ _MOST_KEYS: Final = 24
 _BATCH: Final = 100
 _CURSOR: Final = re.compile(r"(\d{1,16}):(.{0,200})", re.DOTALL)
 _OBJECT: Final = re.compile(r"(?P<project>.*?)(?P<object>[!#&$%~@].*)", re.DOTALL)
-_INDEXED_STATES: Final = frozenset({State.IGNORED, State.FAILED, State.RETRYING})
+_INDEXED_STATES: Final = frozenset({State.IGNORED, State.FAILED, State.RETRYING, State.WAITING})
 FACETS: Final = ("event", "project", "handler")
 """The facets whose values are known, for completion."""
 
@@ -123,6 +123,7 @@ class Search:
             Filter(event=rest.event),
             Filter(project=rest.project),
             Filter(source=rest.source),
+            Filter(origin=rest.origin),
             Filter(fingerprint=rest.fingerprint),
             Filter(object=rest.object),
             Filter(handler=rest.handler, outcome=rest.outcome),
@@ -234,6 +235,8 @@ class Search:
             choices.append((self._index("error", wanted.fingerprint),))
         if wanted.source not in {None, "default"}:
             choices.append((self._index("source", str(wanted.source)),))
+        if wanted.origin not in {None, "webhook"}:
+            choices.append((self._index("origin", str(wanted.origin)),))
         if wanted.state in _INDEXED_STATES:
             choices.append((self._index("state", wanted.state.value),))
         found = _OBJECT.fullmatch(wanted.object) if wanted.object is not None else None

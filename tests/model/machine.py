@@ -36,7 +36,9 @@ RETRY_MS = 1_000_000
 MAX_CRASHES = 2
 IDS = st.sampled_from(["d-1", "d-2", "d-3"])
 HANDLERS = st.sampled_from(["bot:a", "bot:b"])
-ENDS = st.sampled_from([State.SUCCEEDED, State.FAILED, State.IGNORED, State.RETRYING, State.QUEUED])
+ENDS = st.sampled_from(
+    [State.SUCCEEDED, State.FAILED, State.IGNORED, State.RETRYING, State.WAITING, State.QUEUED]
+)
 NOT_UTF8 = b"\xff\xfe"
 KEEP_ALL = Retention(
     succeeded_days=7,

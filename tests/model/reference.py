@@ -199,7 +199,7 @@ class Reference:
             it.state = state
             it.quarantined = it.quarantined and state == "queued"
             self.reached[f"settled {state}{', alone' if was_alone else ''}"] += 1
-            it.due = LATER if state == "retrying" else NOW
+            it.due = LATER if state in {"retrying", "waiting"} else NOW
             if state == "queued":
                 it.runs = max(0, it.runs - 1)
         if it.state not in FINISHED:

@@ -82,7 +82,14 @@ async def test_every_ending_of_a_try_is_counted_under_its_state(start_worker, le
     await until(lambda: figures(engine)["runs_total", "failed"] == 1)
     found = figures(engine)
     by_state = {key[1]: value for key, value in found.items() if key[0] == "runs_total"}
-    assert by_state == {"succeeded": 1, "ignored": 1, "failed": 1, "retrying": 1, "queued": 0}
+    assert by_state == {
+        "succeeded": 1,
+        "ignored": 1,
+        "failed": 1,
+        "retrying": 1,
+        "waiting": 0,
+        "queued": 0,
+    }
     (name,) = {key[1] for key in found if key[0] == "attempts_given_up_total"}
     assert found["attempts_total", name, "timed out"] == 2
     assert found["attempts_total", name, "succeeded"] == found["attempts_given_up_total", name] == 1

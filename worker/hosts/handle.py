@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from hookyard.host.deadlines import BLOCKED_S
 from hookyard.host.messages import (
     VERSION,
@@ -28,12 +30,13 @@ from hookyard.host.messages import (
 )
 from hookyard.ledger.records import Outcome
 from hookyard.telemetry import logs
+from worker.hosts.gone import HostGone, LateStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hookyard.host.link import Link
-    from hookyard.host.messages import HandlerInfo, Report
+    from hookyard.host.messages import HandlerInfo, Report, ScheduleInfo
 
 log = logs.get_logger("worker")
 
@@ -55,23 +58,6 @@ class BotUnusable(Exception):
     def __init__(self, text: str, *, may_pass: bool = False) -> None:
         super().__init__(text)
         self.may_pass = may_pass
-
-
-class HostGone(Exception):
-    """The host ended before it had done what it was asked to.
-
-    ``outcome``: what that means for the attempt: crashed, timed out or interrupted. ``alone``: it may
-    have been this attempt that ended the host, so it must run alone from now on.
-    """
-
-    def __init__(self, text: str, *, outcome: Outcome = Outcome.INTERRUPTED, alone: bool = False) -> None:
-        super().__init__(text)
-        self.outcome = outcome
-        self.alone = alone
-
-
-class LateStart(Exception):
-    """The handler was not started: its lease had too little time left by then."""
 
 
 class Listener(Protocol):
@@ -128,6 +114,8 @@ class HostHandle:
         self.is_gone = False
         self.killed_for: set[int] | None = None
         self.infos: tuple[HandlerInfo, ...] = ()
+        self.schedules: tuple[ScheduleInfo, ...] = ()
+        self.has_lines = False
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pinged_at: float | None = None
         self._opening: dict[int, _Opening] = {}
@@ -312,6 +300,8 @@ class HostHandle:
             _fail(self.ready, BotUnusable("the installed Hookyard was replaced; restart this worker"))
             return
         self.infos = report.handlers
+        self.schedules = report.schedules
+        self.has_lines = any(info.gate and (info.gate.has_key or info.gate.most) for info in self.infos)
         self.is_ready = True
         _resolve(self.ready, None)
         self._changed()
@@ -321,6 +311,11 @@ class HostHandle:
         if opening is None:
             return  # whoever wanted it has gone
         infos = tuple(self.infos[place] for place in report.handlers)
+        if report.keys:
+            infos = tuple(
+                msgspec.structs.replace(info, key=key, key_fault=fault)
+                for info, (key, fault) in zip(infos, report.keys, strict=True)
+            )
         if report.error is None:
             self._opened[report.run] = infos
         if not report.started:

@@ -12,11 +12,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hookyard.telemetry import logs
-from worker.hosts.handle import BotUnusable, HostGone, Kind
+from worker.hosts.gone import HostGone
+from worker.hosts.handle import BotUnusable, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from hookyard.host.messages import ScheduleInfo
     from worker.hosts.handle import HostHandle, Running
 
 log = logs.get_logger("worker")
@@ -89,6 +91,17 @@ class HostPool:
     def hosts(self) -> list[tuple[HostHandle, Body]]:
         """All hosts that live."""
         return list(self._hosts.items())
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether a handler of the bot takes turns with others."""
+        return any(handle.has_lines for handle in self._hosts)
+
+    @property
+    def schedules(self) -> tuple[ScheduleInfo, ...]:
+        """Those of the bot, as the newest host has it that is ready."""
+        ready = [handle for handle in self._hosts if handle.is_ready]
+        return ready[-1].schedules if ready else ()
 
     async def open(self) -> None:
         """Start the shared hosts; return once one of them is ready, however long that takes.

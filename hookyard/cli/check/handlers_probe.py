@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from gidgetlab.routing import Router
 
+from hookyard import handler_name
 from hookyard.host.load import HandlersError, load_router
-from hookyard.host.registry import Registry, handler_name
+from hookyard.host.registry import Registry
 from hookyard.settings.settings import load_or_exit
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from hookyard.cli.output import text
 from hookyard.cli.output.safe import plain
-from hookyard.ledger.records import FINISHED, Ending, Outcome, Record, State
+from hookyard.ledger.records import FAILURES, FINISHED, Ending, Outcome, Record, State
 from hookyard.ledger.times import ago, clock, span, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
@@ -137,6 +137,8 @@ def _facts(record: Record, now_ms: int) -> Table:
         ("object", facts.object),
         ("received", received),
         ("source", facts.source if facts.source != "default" else None),
+        ("origin", facts.origin if facts.origin != "webhook" else None),
+        ("parent", facts.parent),
         ("authenticated by", facts.authenticated_by),
         ("size", size if facts.body else "no body"),
         ("body", f"dropped {clock(record.dropped_ms)} to make room in Redis" if record.dropped_ms else None),
@@ -182,14 +184,18 @@ def _attempt(attempt: Attempt, *, now_ms: int, is_latest: bool, with_traceback: 
     if with_traceback and attempt.traceback:
         parts.append(_indented(Text(plain(attempt.traceback).rstrip(), style="red")))
     elif attempt.error:
-        parts.append(_indented(Text(text.one_line(attempt.error), style="red")))
+        style = "red" if attempt.outcome in FAILURES else "bright_black"
+        parts.append(_indented(Text(text.one_line(attempt.error), style=style)))
+    if attempt.result is not None:
+        parts.append(_indented(Text(f"returned {text.one_line(attempt.result)}", style="bright_black")))
+    parts += [_indented(Text(f"enqueued {one}", style="bright_black")) for one in attempt.enqueued]
     return parts
 
 
 def _last_failure(record: Record) -> Attempt | None:
     for run in reversed(record.history):
         for attempt in reversed(run.attempts):
-            if attempt.outcome is not Outcome.SUCCEEDED:
+            if attempt.outcome in FAILURES:
                 return attempt
     return None
 
@@ -234,4 +240,34 @@ def answers(found: dict[str, str], meaning: dict[str, str]) -> Table:
     table.add_column(no_wrap=True)
     for delivery_id, answer in found.items():
         table.add_row(Text(text.one_line(delivery_id)), Text(meaning.get(answer, answer)))
+    return table
+
+
+def schedules(found: Iterable[tuple[str, str, int | None, int | None]], *, now_ms: int) -> Table:
+    """Return schedules: of each its name, its times, its last tick and the next one (Unix ms)."""
+    table = _list("schedule", "when", "last", "next")
+    for name, times, last_ms, next_ms in found:
+        table.add_row(
+            Text(text.one_line(name)),
+            Text(text.one_line(times)),
+            Text(ago(last_ms, now_ms=now_ms) if last_ms is not None else "none yet"),
+            Text(until(next_ms, now_ms=now_ms) if next_ms is not None else "never"),
+        )
+    return table
+
+
+def breakers(found: Iterable[tuple[str, str, int]], *, now_ms: int) -> Table:
+    """Return the loops that were stopped: of each its handler, its object and since when (Unix ms)."""
+    table = _list("handler", "object", "stopped")
+    for handler, about, since_ms in found:
+        table.add_row(
+            Text(text.one_line(handler)), Text(text.one_line(about)), Text(ago(since_ms, now_ms=now_ms))
+        )
+    return table
+
+
+def _list(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
     return table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from hookyard.cli.output.safe import plain
-from hookyard.ledger.records import Attempt, Ending, Outcome, Record, State
+from hookyard.ledger.records import DONE, Attempt, Ending, Outcome, Record, State
 from hookyard.ledger.times import ago, span, until
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLOURS: Final = {
     State.QUEUED: "cyan",
     State.RUNNING: "blue",
+    State.WAITING: "cyan",
     State.RETRYING: "yellow",
     State.SUCCEEDED: "green",
     State.IGNORED: "bright_black",
@@ -29,6 +30,8 @@ OUTCOME_MARKS: Final = {
     Outcome.SUCCEEDED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),
     Outcome.TIMED_OUT: ("✗", "red"),
+    Outcome.WAITING: ("…", "cyan"),
+    Outcome.SUPERSEDED: ("»", "bright_black"),
 }
 LONG_WAIT_MS: Final = 10_000
 """A delivery that has been due for longer suggests that no worker is running."""
@@ -59,7 +62,7 @@ def next_or_error(record: Record, *, now_ms: int) -> str:
     parts = []
     if record.state is State.RUNNING and record.claimed_ms is not None:
         parts.append(f"for {span(max(0, now_ms - record.claimed_ms))}")
-    elif record.state is State.RETRYING and record.due_ms is not None:
+    elif record.state in {State.RETRYING, State.WAITING} and record.due_ms is not None:
         parts.append(until(record.due_ms, now_ms=now_ms))
     elif record.state is State.QUEUED and record.due_ms is not None:
         parts.append(f"waiting {span(max(0, now_ms - record.due_ms))}")
@@ -90,22 +93,32 @@ def _next_steps(record: Record, now_ms: int) -> list[str]:
     match record.state:
         case State.QUEUED:
             return _queued(record, now_ms)
+        case State.WAITING:
+            when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
+            lines = [f"It waits, which is no failure, and runs again {when}. To run it now:", replay]
+            return [f"For: {one_line(record.error)}", *lines] if record.error else lines
         case State.RETRYING:
             when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
             return [f"It runs again {when}. To run it now:", f"{replay} --failed-only"]
         case State.RUNNING:
             when = until(due_ms, now_ms=now_ms) if due_ms is not None else "soon"
             return [f"It is running. Its lease ends {when} and is renewed while the worker is alive."]
-        case State.SUCCEEDED:
-            return ["Nothing: every handler succeeded. To run all of them again:", replay]
-        case State.IGNORED:
-            return ["Nothing: no handler is registered for this event. After adding one, run it:", replay]
-        case State.FAILED:
-            return [
-                "Nothing, unless you replay it: all handlers, or only those without a success:",
-                replay,
-                f"{replay} --failed-only",
-            ]
+        case _:
+            return _finished(record, replay)
+
+
+def _finished(record: Record, replay: str) -> list[str]:
+    if record.state is State.SUCCEEDED:
+        return ["Nothing: every handler succeeded. To run all of them again:", replay]
+    if record.state is State.FAILED:
+        return [
+            "Nothing, unless you replay it: all handlers, or only those without a success:",
+            replay,
+            f"{replay} --failed-only",
+        ]
+    if any(each.outcome is Outcome.SUPERSEDED for each in record.standings().values()):
+        return ["Nothing: a newer delivery with its key ran instead. To run it all the same:", replay]
+    return ["Nothing: no handler is registered for this event. After adding one, run it:", replay]
 
 
 def _queued(record: Record, now_ms: int) -> list[str]:
@@ -133,12 +146,14 @@ def run_ending(ending: Ending) -> str:
 
 def consequence(attempt: Attempt, *, is_latest: bool, now_ms: int) -> str | None:
     """Return what follows a failed attempt; ``None`` after a success."""
-    if attempt.outcome is Outcome.SUCCEEDED:
+    if attempt.outcome in DONE:
         return None
     if attempt.final:
         return "not retried"
     if attempt.due_ms is None or not is_latest:
         return None
+    if attempt.outcome is Outcome.WAITING:
+        return f"runs again {until(attempt.due_ms, now_ms=now_ms)}"
     return f"retried {until(attempt.due_ms, now_ms=now_ms)}"
 
 

@@ -55,6 +55,7 @@ async def read_filter(
     error: Annotated[str | None, Query(min_length=1, max_length=300)] = None,
     fingerprint: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None,
     source: Annotated[str | None, Query(min_length=1, max_length=300)] = None,
+    origin: Annotated[str | None, Query(min_length=1, max_length=300)] = None,
     since: Annotated[
         str | None, Query(max_length=40, description="`15m`, `2h`, `3d` ago, or ISO 8601.")
     ] = None,
@@ -72,6 +73,7 @@ async def read_filter(
         "error": error,
         "fingerprint": fingerprint,
         "source": source,
+        "origin": origin,
         "since": since,
         "until": until,
         "text": text,

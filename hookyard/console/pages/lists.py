@@ -13,7 +13,9 @@ from hookyard.console import charts, filters
 from hookyard.console.access import Admin, Viewer
 from hookyard.console.api.reading import MOST_HANDLERS, Given
 from hookyard.console.pages.rendering import render
+from hookyard.ledger import schedules
 from hookyard.ledger.credentials import credentials_in_use
+from hookyard.ledger.gates import tripped
 from hookyard.ledger.query import Filter
 from hookyard.ledger.search import FACETS, Found, parse_cursor
 
@@ -132,6 +134,8 @@ async def handlers(
         handlers=ordered[:MOST_HANDLERS],
         more=max(0, len(ordered) - MOST_HANDLERS),
         picked_up=picked_up,
+        schedules=await schedules.read_all(given.redis, given.keys),
+        loops=await tripped(given.redis, given.keys),
     )
 
 

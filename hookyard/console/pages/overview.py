@@ -23,7 +23,7 @@ router = APIRouter()
 SPANS: Final = {"hour": (60, 1), "day": (96, 15), "week": (84, 120)}
 """Charts by name: how many bars, and the minutes of each."""
 
-_OUT: Final = ("succeeded", "ignored", "retrying", "failed")
+_OUT: Final = ("succeeded", "ignored", "waiting", "retrying", "failed")
 _LATE_MS: Final = 60_000
 
 

@@ -15,6 +15,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, jobs, due, came = {}, {}, {}, {}
 
 --@include index
+--@include lines
+
+local has_alarms = redis.call('EXISTS', root .. 'alarms') == 1
 
 for i = 2, #ARGV, 5 do
     local id, received_ms = ARGV[i], tonumber(ARGV[i + 1])
@@ -29,7 +32,10 @@ for i = 2, #ARGV, 5 do
         -- an ingress whose clock is ahead must not defer what it accepts
         due[at + 1], due[at + 2] = math.min(received_ms, now), id
         came[at + 1], came[at + 2] = received_ms, id
-        index_accepted(id, received_ms, ARGV[i + 2], now)
+        local facts = index_accepted(id, received_ms, ARGV[i + 2], now)
+        if has_alarms and facts.project and facts.object then
+            ring(facts.project .. facts.object)
+        end
     end
 end
 

@@ -8,7 +8,8 @@
 -- KEYS  queue, states, wake, failed, quarantine
 -- ARGV  prefix, worker, token, lease ms, how many, version it can read, crashes that fail a delivery,
 --       how many runs a record keeps, only this id ('' for any),
---       Redis time after which nobody waits for the answer any more (0: no such time)
+--       Redis time after which nobody waits for the answer any more (0: no such time),
+--       1 where handlers stand in lines (see admit.lua)
 -- gives {claimed, foreign ids, when the next falls due or -1, now, when the next falls due in the
 --       quarantine or -1}
 --       claimed is a list of {id, {field, value, …}} as after the claim;
@@ -26,6 +27,7 @@ local queue, states, wake, failed, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[
 local prefix, worker, token, lease_ms, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local version, max_crashes, kept_runs = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local only, until_ms, max_bytes = ARGV[9], tonumber(ARGV[10]), 8 * 1024 * 1024 -- per answer
+local has_lines = ARGV[11] == '1'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -170,6 +172,9 @@ for _, id in ipairs(ids) do
         move(state, 'running')
         index_state(id, state, 'running')
         claimed[#claimed + 1] = record
+        if has_lines then
+            redis.call('ZADD', root .. 'opening', redis.call('ZSCORE', root .. 'received', id) or now, id)
+        end
     end
 end
 

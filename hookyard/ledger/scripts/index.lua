@@ -91,6 +91,7 @@ local function index_accepted(id, received_ms, meta, now)
         met.credentials[credential] = true
     end
     tally('minutes:' .. math.floor(now / 3600000), math.floor(now / 60000) % 60 .. ':accepted', 1)
+    return facts
 end
 
 local function index_state(id, from, to, score)

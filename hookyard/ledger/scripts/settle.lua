@@ -2,9 +2,10 @@
 --
 -- KEYS  queue, failed, states, wake, done, quarantine
 -- ARGV  prefix, lease ms; then per delivery:
---       id, token, state it goes to, delay ms, error or '', run or ''
+--       id, token, state it goes to, delay ms, error or '', run or '', lines it has left, alarms, deliveries
+--       that it made (see lines.lua and follow.lua for the last three)
 --       `succeeded` `ignored` `failed`  final
---       `retrying`                      due again after delay ms
+--       `retrying` `waiting`            due again after delay ms
 --       `queued`                        released: due at once, and the run is not counted; what was in the
 --                                       quarantine goes back there
 -- gives per delivery 1 (this holder's outcome is in the record) or 0 (it is not: the lease was lost)
@@ -18,11 +19,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, moved, ended = {}, {}, 0
 -- what concerns many deliveries is collected and written in one command for all
-local again, apart, over, gone = {}, {}, {}, {}
+local again, apart, over, gone, leaving = {}, {}, {}, {}, {}
 local finished = { [failed] = {}, [done] = {} }
 
 --@include index
 --@include regain
+--@include lines
+--@include follow
 
 -- A first write that needs no memory: a full Redis lets those that follow it through.
 redis.call('HDEL', states, '')
@@ -38,17 +41,17 @@ local function was_settled(key, token)
         or string.find(' ' .. (had[3] or '') .. ' ', ' ' .. token .. ' ', 1, true) ~= nil
 end
 
-for i = 3, #ARGV, 6 do
+for i = 3, #ARGV, 9 do
     local id, token, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
     local error, run = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
     local had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-        'confirmed', 'lapses', 'quarantined', 'prints', 'claimed')
+        'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'held', 'alarms', 'woken')
     local holds = had[1] == 'running' and had[2] == token
     if not holds and regain(id, key, token) then
         holds = true
         had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-            'confirmed', 'lapses', 'quarantined', 'prints', 'claimed')
+            'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'held', 'alarms', 'woken')
     end
     if not holds then
         answers[#answers + 1] = was_settled(key, token) and 1 or 0
@@ -76,6 +79,16 @@ for i = 3, #ARGV, 6 do
             end
         elseif to == 'queued' then
             add(set, 'runs', math.max(0, (tonumber(had[6]) or 1) - 1))
+        end
+        if had[12] or ARGV[i + 6] ~= '' then
+            leaving[#leaving + 1] = { id, key, had[12], ARGV[i + 6] }
+        end
+        set_alarms(id, key, had[13], ARGV[i + 7])
+        keep_follow_ups(ARGV[i + 8])
+        if had[14] == 'again' and (to == 'waiting' or to == 'retrying') then
+            delay = 0 -- what it waits for came while it ran
+        elseif had[14] then
+            unset[#unset + 1] = 'woken'
         end
         local back_to_quarantine = quarantined and to == 'queued' and not replay
         if quarantined then
@@ -105,7 +118,7 @@ for i = 3, #ARGV, 6 do
         if back_to_quarantine then
             add(apart, now, id)
             over[#over + 1] = id
-        elseif to == 'queued' or to == 'retrying' then
+        elseif to == 'queued' or to == 'retrying' or to == 'waiting' then
             add(again, now + delay, id)
         else
             add(set, 'finished', now)
@@ -141,6 +154,9 @@ if #again > 0 then
 end
 if #apart > 0 then
     redis.call('ZADD', quarantine, unpack(apart))
+end
+for _, each in ipairs(leaving) do
+    leave_lines(unpack(each)) -- when all that may be waiting there is in the queue again
 end
 write_indexes(now)
 -- also for what falls due later: an idle worker may be sleeping past that time

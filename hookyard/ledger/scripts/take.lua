@@ -30,7 +30,7 @@ local function take(id, key, claims, runs, before, alone)
     local set = { 'state', 'running', 'claims', claims + 1, 'worker', worker, 'claimed', now,
         'runs', runs + 1, 'token', token }
     if claims > 0 then
-        local had = redis.call('HMGET', key, 'lapsed', 'settled')
+        local had = redis.call('HMGET', key, 'lapsed', 'settled', 'woken')
         if before and not had[1] then
             local settled = had[2] and had[2] .. ' ' .. before or before
             local _, blanks = string.gsub(settled, ' ', ' ')
@@ -41,6 +41,9 @@ local function take(id, key, claims, runs, before, alone)
             set[#set + 1] = settled
         end
         redis.call('HDEL', key, 'lapsed', 'confirmed', 'replay', 'alone')
+        if had[3] then
+            redis.call('HSET', key, 'woken', 'taken')
+        end
         if claims >= kept_runs then
             forget_runs(key, claims + 1 - kept_runs)
         end

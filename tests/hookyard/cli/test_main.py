@@ -25,7 +25,17 @@ from tests.hookyard.cli.conftest import process_environment
 from tests.ports import free_port
 
 COMMANDS = ["up", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
-COMMANDS += ["ingress", "worker", "emulator", "preflight", "health", "console", "credentials"]
+COMMANDS += [
+    "schedules",
+    "breakers",
+    "ingress",
+    "worker",
+    "emulator",
+    "preflight",
+    "health",
+    "console",
+    "credentials",
+]
 
 
 def test_the_help_lists_every_command_with_its_purpose_in_a_line():

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import sys
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 from gidgetlab.routing import Router
 from gidgetlab.sansio import Event
+from gitlab_emulator.app import create_app
 
 from hookyard import Bot, policy
 from hookyard.host.host import Host, NotUsable
 from hookyard.host.load import HandlersError, load_router
 from hookyard.host.registry import Registry
+from tests.ports import free_port
 
 PUSH = Event({}, event="Push Hook")
 
@@ -234,3 +238,107 @@ async def test_a_lifespan_is_entered_and_left_in_one_task(make_settings):
 
     await asyncio.create_task(live())
     assert tasks[0] is tasks[1]
+
+
+async def test_events_of_the_bots_own_account_are_left_out_where_a_policy_says_so(free_server, make_settings):
+    router = Router()
+
+    @router.register("Issue Hook")
+    @policy(own="skip")
+    async def others(event, gl):
+        """Do nothing."""
+
+    @router.register("Issue Hook")
+    async def all_of_them(event, gl):
+        """Do nothing."""
+
+    state = create_app()
+    url = await free_server(state)
+    async with httpx.AsyncClient(headers={"PRIVATE-TOKEN": "t"}) as client:
+        own_id = (await client.get(f"{url}/api/v4/user")).json()["id"]
+    host = Host(router, make_settings(GL_URL=url, GL_ACCESS_TOKEN="t"))
+    await host.open()
+    mine = Event({"user": {"id": own_id}}, event="Issue Hook")
+    of_others = Event({"user": {"id": own_id + 1}}, event="Issue Hook")
+    assert host.registry.find(mine) == (1,)
+    assert host.registry.find(of_others) == (0, 1)
+    await host.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "text", "may_pass"), [(None, "set GL_ACCESS_TOKEN", False), ("x", "did not say", True)]
+)
+async def test_whose_token_it_is_must_be_known_for_that(make_settings, token, text, may_pass):
+    router = Router()
+
+    @router.register("Issue Hook")
+    @policy(own="skip")
+    async def others(event, gl):
+        """Do nothing."""
+
+    given = {} if token is None else {"GL_ACCESS_TOKEN": token}
+    host = Host(router, make_settings(GL_URL=f"http://127.0.0.1:{free_port()}", **given))
+    with pytest.raises(NotUsable, match=text) as raised:
+        await host.open()
+    assert raised.value.may_pass is may_pass
+    await host.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"rate": "many"}, "such as '30/minute'"),
+        ({"rate": "0/minute"}, "such as '30/minute'"),
+        ({"chain": "1/fortnight"}, "such as '30/minute'"),
+        ({"latest": True}, "of which key"),
+        ({"debounce": 5}, "of which key"),
+        ({"ordered": "strict"}, "of which key"),
+        ({"key": "x", "ordered": "loose"}, "only 'strict'"),
+        ({"own": "keep"}, "only 'skip'"),
+        ({"concurrency": 0}, "at least 1"),
+        ({"delay": -1}, "up to a week"),
+        ({"wait_at_most": 0}, "more than 0"),
+    ],
+)
+def test_a_word_of_a_policy_without_meaning_is_refused(given, text):
+    with pytest.raises(ValueError, match=text):
+        policy(**given)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("{projekt}", "names projekt; there are project"),
+        ("{project", "cannot be read"),
+        ("all", "concurrency="),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_said_at_start(key, text):
+    router = Router()
+
+    @router.register("Push Hook")
+    @policy(key=key)
+    async def push(event, gl):
+        """Do nothing."""
+
+    (fault,) = Registry(router).faults()
+    assert text in fault
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone", "text"),
+    [
+        ("0 25 * * *", "UTC", "cannot be read"),
+        ("0 6 * * 1-5", "Europe/Atlantis", "is not known"),
+        ("0 0 30 2 *", "UTC", "never comes|cannot be read"),
+    ],
+)
+def test_a_schedule_without_times_is_said_at_start(cron, timezone, text):
+    bot = Bot()
+
+    @bot.schedule(cron, timezone=timezone)
+    async def tick(event, gl):
+        """Do nothing."""
+
+    (fault,) = Registry(bot).faults()
+    assert re.search(text, fault)

@@ -12,9 +12,9 @@ from gidgetlab.sansio import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookyard import policy
+from hookyard import handler_name, policy
 from hookyard.host.load import HandlersError, load_router
-from hookyard.host.registry import Registry, handler_name, is_plain
+from hookyard.host.registry import Registry, is_plain
 
 
 async def one(event, gl):

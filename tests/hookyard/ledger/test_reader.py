@@ -98,6 +98,7 @@ async def test_counts_follow_the_states(filled, listing):
     assert stats.states == {
         State.QUEUED: 2,
         State.RUNNING: 0,
+        State.WAITING: 0,
         State.RETRYING: 0,
         State.SUCCEEDED: 5,
         State.IGNORED: 0,

@@ -8,7 +8,7 @@ from hookyard.ledger.records import (
     DELIVERY_ID,
     ERROR_LIMIT,
     FINISHED,
-    WAITING,
+    UNFINISHED,
     Attempt,
     Ending,
     Outcome,
@@ -44,8 +44,8 @@ def test_nothing_else_is_an_id(bad):
 
 
 def test_every_state_is_finished_waiting_or_running():
-    assert set(State) == FINISHED | WAITING | {State.RUNNING}
-    assert not FINISHED & WAITING
+    assert set(State) == FINISHED | UNFINISHED | {State.RUNNING}
+    assert not FINISHED & UNFINISHED
 
 
 def test_handlers_stand_where_their_latest_try_left_them():

@@ -11,7 +11,8 @@ from gidgetlab.routing import Router
 from hookyard.host.messages import Blocked, Open, Opened, Pong
 from hookyard.ledger.records import Outcome
 from tests.fakes import until
-from worker.hosts.handle import BotUnusable, HostGone, HostHandle, Kind, LateStart
+from worker.hosts.gone import HostGone, LateStart
+from worker.hosts.handle import BotUnusable, HostHandle, Kind
 from worker.hosts.pool import ALONE_HOSTS, HostPool
 from worker.hosts.start import LocalHosts
 

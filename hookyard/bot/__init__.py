@@ -1,0 +1,1 @@
+"""The bot author's API; ``hookyard`` itself exports it. Rule: needs nothing else of ours."""
