@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from gidgetlab.routing import Router
+
+from hookyard import Bot, policy
 
 if TYPE_CHECKING:
     from gidgetlab.sansio import Event
@@ -18,10 +21,17 @@ PIPE: Final = "BENCH_PIPE"
 """The environment variable that names the pipe which ``marks`` and ``holds`` write to."""
 
 noop, waits, computes, marks, holds = Router(), Router(), Router(), Router(), Router()
+keyed = Bot()
+_numbers = itertools.count()
 
 
 async def do_nothing(_event: Event, _gl: object) -> None:
     """Nothing: what is left is what the queue costs."""
+
+
+@policy(key=lambda _event: str(next(_numbers)))
+async def do_nothing_alone(_event: Event, _gl: object) -> None:
+    """The same, one at a time for a key: what is left is what asking costs."""
 
 
 async def wait_50_ms(_event: Event, _gl: object) -> None:
@@ -50,7 +60,7 @@ async def hold(_event: Event, _gl: object) -> None:
 
 _HANDLERS: Final = (
     *((noop, do_nothing), (waits, wait_50_ms), (computes, compute_5_ms)),
-    *((marks, mark), (holds, hold)),
+    *((marks, mark), (holds, hold), (keyed, do_nothing_alone)),
 )
 
 for _router, _handler in _HANDLERS:

@@ -198,7 +198,7 @@ class ActiveRun:
             return False
         standing = self._standing(wanted.name)
         if standing is None:  # it never ran, or a new round: what was given up before is attempted again
-            return not self._is_early(wanted)
+            return wanted.info.gate is None or not self._is_early(wanted)
         if self.record.woken and standing.wake_on is not None:
             return True
         return not standing.final and (standing.due_ms or 0) <= self._due_until_ms()
@@ -206,10 +206,8 @@ class ActiveRun:
     def _is_early(self, wanted: Wanted) -> bool:
         """Return whether a handler's policy has it start later; then it is put off."""
         delay_s = wanted.info.gate.delay_s if wanted.info.gate else 0.0
-        if not delay_s:
-            return False
         due_ms = self.record.delivery.received_ms + round(delay_s * 1000)
-        if due_ms <= self._context.redis_now_ms():
+        if not delay_s or due_ms <= self._context.redis_now_ms():
             return False
         self._put_off[wanted.name] = (due_ms, f"starts {delay_s:g} s after its receipt")
         return True
@@ -262,6 +260,8 @@ class ActiveRun:
             for standing in standings
             if standing.outcome is Outcome.SUCCEEDED and standing.run >= done_from
         ]
+        if not unfinished and not self._put_off:
+            return self._settlement(State.SUCCEEDED if succeeded else State.IGNORED)
         again = [standing for standing in unfinished if not standing.final]
         waits = [standing.due_ms or 0 for standing in again] + [
             due_ms for due_ms, _ in self._put_off.values()
@@ -276,9 +276,7 @@ class ActiveRun:
                 error=error,
                 alarms=sorted({each.wake_on for each in again if each.wake_on is not None}),
             )
-        if unfinished:
-            return self._settlement(State.FAILED, error=error)
-        return self._settlement(State.SUCCEEDED if succeeded else State.IGNORED)
+        return self._settlement(State.FAILED, error=error)
 
     def _error(self) -> str | None:
         """Return the failures of this run, else what is waited for, else that of the run before."""

@@ -30,9 +30,9 @@ class CurrentDelivery:
     """The delivery whose handler is running, as far as a handler has business with it.
 
     ``attempt`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
-    ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``log`` is a
-    structlog logger that already carries the delivery's id, attempt and handler; ``enqueued`` is what the
-    handler has enqueued so far. ``parent`` is the delivery whose handler enqueued this one.
+    ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``parent`` is the delivery
+    whose handler enqueued this one; ``log`` is a structlog logger that already carries the delivery's id,
+    attempt and handler.
     """
 
     id: str
@@ -42,7 +42,12 @@ class CurrentDelivery:
     event_uuid: str | None = None
     parent: str | None = None
     log: Any = field(default=None, compare=False, repr=False)
-    enqueued: list[Enqueued] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def enqueued(self) -> list[Enqueued]:
+        """What the handler has enqueued so far."""
+        found: list[Enqueued] = self.__dict__.setdefault("_enqueued", [])
+        return found
 
 
 _running: ContextVar[CurrentDelivery | None] = ContextVar("hookyard_current_delivery", default=None)

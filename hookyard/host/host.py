@@ -100,6 +100,11 @@ class Host:
         self._threads = ThreadPoolExecutor(max_workers=settings.slots, thread_name_prefix="handler")
         self._deadlines = Deadlines()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._simple = {
+            place for place, info in enumerate(self.registry.infos) if not info.is_plain and info.gate is None
+        }
+        """Handlers that are started unasked: nothing limits them, and they take no thread."""
+
         self._limits = [self._limits_of(place) for place in range(len(self.registry.calls))]
         self._link: Link
 
@@ -170,26 +175,29 @@ class Host:
         try:
             event = read_event(order.event, order.content_type, order.body)
             places = self.registry.find(event)
-            self._cell[0] = order.run  # the bot's own functions follow
-            keys = self.registry.event_keys(event, places)
+            keys: tuple[tuple[str | None, str | None], ...] = ()
+            if self.registry.is_keyed:
+                keys = self._keys(order.run, event, places)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
             log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
             error = one_line(f"the event could not be rebuilt: {scrub(describe(exc))}")
             self._link.send(Opened(run=order.run, error=error))
             return
-        finally:
-            self._cell[0] = 0
         opened = self._runs[order.run] = _Opened(order=order, event=event, places=places)
-        start_by = order.start_by if places and self._is_simple(places[0]) else None
+        start_by = order.start_by if places and places[0] in self._simple else None
         # said before anything of the bot's runs, which may be the end of this process
         self._link.send(Opened(run=order.run, handlers=places, started=start_by is not None, keys=keys))
         if start_by is not None:
             self._start(opened, places[0], attempt=1, start_by=start_by)
 
-    def _is_simple(self, place: int) -> bool:
-        """Return whether a handler may be started unasked: nothing limits it, and it takes no thread."""
-        info = self.registry.infos[place]
-        return not info.is_plain and info.gate is None
+    def _keys(
+        self, run: int, event: Event, places: tuple[int, ...]
+    ) -> tuple[tuple[str | None, str | None], ...]:
+        self._cell[0] = run  # functions of the bot's follow, which may keep the loop
+        try:
+            return self.registry.event_keys(event, places)
+        finally:
+            self._cell[0] = 0
 
     def _invoke(self, order: Invoke) -> None:
         opened = self._runs[order.run]

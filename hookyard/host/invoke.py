@@ -201,7 +201,9 @@ class Job:
             outcome=Outcome.SUCCEEDED,
             took_ms=took_ms,
             result=None if returned is None else _result(returned),
-            enqueued=tuple(FollowUp(each.event, each.body, each.delay_s, each.once) for each in enqueued),
+            enqueued=tuple(FollowUp(each.event, each.body, each.delay_s, each.once) for each in enqueued)
+            if enqueued
+            else (),
         )
 
     def _waiting(self, waits: list[Wait], took_ms: int) -> Ended:

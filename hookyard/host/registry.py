@@ -48,7 +48,7 @@ class Registry:
         self.own_id: int | None = None
         self._policies = [policy_of(call) for call in self.calls]
         self._keys = [policy.key for policy in self._policies]
-        self._is_keyed = any(key is not None for key in self._keys)
+        self.is_keyed = any(key is not None for key in self._keys)
         self._has_resources = isinstance(router, Bot) and bool(router.lifespans)
 
     def _add(self, call: Call) -> int:
@@ -80,7 +80,7 @@ class Registry:
 
     def event_keys(self, event: Event, places: Sequence[int]) -> tuple[tuple[str | None, str | None], ...]:
         """Return the key of *event* for each handler, or why it has none; empty where none wants one."""
-        if not self._is_keyed or all(self._keys[place] is None for place in places):
+        if all(self._keys[place] is None for place in places):
             return ()
         wanted = [self._keys[place] for place in places]
         return tuple((None, None) if key is None else key_of(key, event) for key in wanted)

@@ -15,9 +15,9 @@ Rule: pure. The Lua scripts in ``scripts/`` read or write these fields by name; 
     the replay that follows the present run.
 ``prints``
     the fingerprints of failures under whose index it is, apart by blanks.
-``woken``, ``alarms``, ``held``
-    that it is due before its time; the keys that make it so; the lines in which its run has a place
-    (``scripts/lines.lua``).
+``woken``, ``alarms``, ``held``, ``marked``
+    that it is due before its time; the keys that make it so; the lines in which its run has a place; that
+    there is any of these (``scripts/lines.lua``).
 
 ``meta``, ``body`` and ``run:<n>`` are opaque to the scripts. msgpack, never pickle: write access to Redis
 must not allow running code in a worker.
@@ -35,7 +35,7 @@ from msgspec.structs import replace
 from hookyard.ledger.records import Delivery, Ending, Record, Run, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 COMPRESS_FROM_BYTES: Final = 200
 
@@ -163,11 +163,6 @@ def unpack_run(packed: bytes) -> Run:
     except (msgspec.DecodeError, UnicodeError) as exc:
         message = f"a run cannot be read by this version ({type(exc).__name__})"
         raise ValueError(message) from exc
-
-
-def pack_names(names: Sequence[str]) -> bytes:
-    """Return a list as the scripts read it, which take nothing for an empty one."""
-    return _pack([*names]) if names else b""
 
 
 def _escaped(text: str | None) -> str | None:

@@ -15,9 +15,9 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from hookyard.ledger.also import pack_also
 from hookyard.ledger.claims import Claims, Settlement, Unreadable
-from hookyard.ledger.codec import pack_body, pack_meta, pack_names, pack_run, unpack_record
-from hookyard.ledger.enqueued import pack_enqueued
+from hookyard.ledger.codec import pack_body, pack_meta, pack_run, unpack_record
 from hookyard.ledger.keys import LedgerKeys, job_bytes
 from hookyard.ledger.records import RECORD_VERSION, Delivery, one_line
 from hookyard.redis.batching import GroupCommit, awaited
@@ -101,10 +101,10 @@ class Ledger:
             max_in_flight=MOST_UNDER_WAY,
             fails_all=is_redis_away,
         )
-        self._checkpointing: GroupCommit[tuple[str, str, bytes, bytes, bytes]] = GroupCommit(
+        self._checkpointing: GroupCommit[tuple[str, str, bytes, bytes]] = GroupCommit(
             self.scripts.batch("checkpoint", keys=self._holders_keys, args=[records, lease_ms])
         )
-        self._settling: GroupCommit[tuple[str, str, str, int, str, bytes, bytes, bytes, bytes]] = GroupCommit(
+        self._settling: GroupCommit[tuple[str, str, str, int, str, bytes, bytes]] = GroupCommit(
             self.scripts.batch(
                 "settle",
                 keys=[keys.queue, keys.failed, keys.states, keys.wake, keys.done, keys.quarantine],
@@ -223,8 +223,7 @@ class Ledger:
                 delivery_id,
                 token,
                 pack_run(run),
-                pack_names(left),
-                pack_enqueued(enqueued) if enqueued else b"",
+                pack_also(left, (), enqueued) if left or enqueued else b"",
             )
         )
 
@@ -243,9 +242,9 @@ class Ledger:
                 max(0, settlement.delay_ms),
                 one_line(settlement.error) if settlement.error else "",
                 pack_run(settlement.run) if settlement.run else b"",
-                pack_names(settlement.left),
-                pack_names(settlement.alarms),
-                pack_enqueued(settlement.enqueued) if settlement.enqueued else b"",
+                pack_also(settlement.left, settlement.alarms, settlement.enqueued)
+                if settlement.left or settlement.alarms or settlement.enqueued
+                else b"",
             )
         )
 

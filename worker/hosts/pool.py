@@ -75,6 +75,8 @@ class HostPool:
         replaced: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.fault: str | None = None
+        self.has_lines = False
+        """Whether a handler of the bot takes turns with others."""
         self._start = start
         self._count = count
         self._max_attempts = max_attempts
@@ -91,11 +93,6 @@ class HostPool:
     def hosts(self) -> list[tuple[HostHandle, Body]]:
         """All hosts that live."""
         return list(self._hosts.items())
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether a handler of the bot takes turns with others."""
-        return any(handle.has_lines for handle in self._hosts)
 
     @property
     def schedules(self) -> tuple[ScheduleInfo, ...]:
@@ -121,6 +118,7 @@ class HostPool:
             self._spawn(self._settle_in(handle))
         while (ready_one := next((handle for handle in self._hosts if handle.is_ready), None)) is None:
             await self._change()
+        self.has_lines = ready_one.has_lines
         if any(info.is_plain for info in ready_one.infos):
             self._ensure(Kind.PLAIN)
         self._spawn(self._watch())

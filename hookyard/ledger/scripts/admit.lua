@@ -149,7 +149,7 @@ end
 if line ~= '' and most > 0 then
     local lines = unpacked(had[3])
     lines[#lines + 1] = line
-    redis.call('HSET', key, 'held', cmsgpack.pack(lines))
+    redis.call('HSET', key, 'held', cmsgpack.pack(lines), 'marked', 1)
     redis.call('HSET', root .. 'holders:' .. line, id, token)
     redis.call('EXPIRE', root .. 'holders:' .. line, LINE_S)
     if held + 1 < most then

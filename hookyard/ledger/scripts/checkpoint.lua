@@ -2,8 +2,8 @@
 -- its worker dies on the next one. Prolongs the lease and confirms the claim as well.
 --
 -- KEYS  queue, states, failed, quarantine, wake
--- ARGV  prefix, lease ms; then per delivery: id, token, run, lines it has left, deliveries that it made
---       (see lines.lua and follow.lua for the last two)
+-- ARGV  prefix, lease ms; then per delivery: id, token, run, and '' or a packed list of: lines it has left,
+--       nothing, deliveries that it made (see lines.lua and follow.lua)
 -- gives per delivery 1 (written) or 0 (the lease was lost; nothing is written)
 
 local queue, states, failed, quarantine, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,7 +20,7 @@ local answers = {}
 -- A first write that needs no memory: a full Redis lets those that follow it through.
 redis.call('HDEL', states, '')
 
-for i = 3, #ARGV, 5 do
+for i = 3, #ARGV, 4 do
     local id, token = ARGV[i], ARGV[i + 1]
     local key = prefix .. id
     local had = redis.call('HMGET', key, 'state', 'token', 'claims', 'held')
@@ -28,8 +28,11 @@ for i = 3, #ARGV, 5 do
         redis.call('HSET', key, 'run:' .. had[3], ARGV[i + 2], 'confirmed', 1)
         redis.call('ZADD', queue, 'XX', now + lease_ms, id)
         redis.call('SET', 'arq:in-progress:' .. id, 1, 'PX', lease_ms)
-        leave_lines(id, key, had[4], ARGV[i + 3])
-        keep_follow_ups(ARGV[i + 4])
+        if had[4] or ARGV[i + 3] ~= '' then
+            local also = unpacked(ARGV[i + 3])
+            keep_follow_ups(also[3])
+            leave_lines(id, key, had[4], also[1])
+        end
         answers[#answers + 1] = 1
     else
         answers[#answers + 1] = 0

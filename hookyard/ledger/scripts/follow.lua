@@ -1,14 +1,11 @@
 -- Keeps the deliveries that a handler made, in the step that records its success. Included by checkpoint and
 -- settle, which define queue, states, wake, prefix and now, after index.
 --
--- They are a packed list of {id, received ms, meta, body, arq job, when it falls due}, '' for none. One whose
--- id is known is there already: it is to be done once only.
+-- They are a list of {id, received ms, meta, body, arq job, when it falls due}. One whose id is known is there
+-- already: it is to be done once only.
 
-local function keep_follow_ups(packed)
-    if packed == '' then
-        return
-    end
-    for _, each in ipairs(unpacked(packed)) do
+local function keep_follow_ups(made)
+    for _, each in ipairs(made or {}) do
         local id, received_ms, meta = each[1], each[2], each[3]
         local key = prefix .. id
         if redis.call('EXISTS', key) == 0 then

@@ -8,7 +8,7 @@
 --   alarms                    sorted set, all with score 0: <key>\n<id>, deliveries that are due at once when
 --                             one with that key arrives
 --
--- Lines are given as a packed list of their names, '' for none. They go by themselves a while after the last
+-- A record that has `held`, `alarms` or `woken` is `marked`. Lines go by themselves a while after the last
 -- delivery has joined, so what a delivery that is gone leaves there does not stay.
 
 local LINE_S = 8 * 86400
@@ -19,7 +19,7 @@ local function poke(id)
     local key = prefix .. id
     local state = redis.call('HGET', key, 'state')
     if state == 'running' or state == 'waiting' or state == 'retrying' then
-        redis.call('HSET', key, 'woken', 'again')
+        redis.call('HSET', key, 'woken', 'again', 'marked', 1)
         if state ~= 'running' then
             redis.call('ZADD', queue, 'XX', now, id)
             if redis.call('LLEN', wake) == 0 then
@@ -40,19 +40,17 @@ local function ring(key)
     end
 end
 
+-- Keeps the keys that a delivery waits for; had: those it waited for before.
 local function set_alarms(id, key, had, wanted)
-    if not had and wanted == '' then
-        return
-    end
     for _, each in ipairs(unpacked(had)) do
         redis.call('ZREM', root .. 'alarms', each .. '\n' .. id)
     end
     redis.call('HDEL', key, 'alarms')
-    if wanted ~= '' then
-        for _, each in ipairs(unpacked(wanted)) do
+    if wanted and #wanted > 0 then
+        for _, each in ipairs(wanted) do
             redis.call('ZADD', root .. 'alarms', 0, each .. '\n' .. id)
         end
-        redis.call('HSET', key, 'alarms', wanted)
+        redis.call('HSET', key, 'alarms', cmsgpack.pack(wanted), 'marked', 1)
     end
 end
 
@@ -71,15 +69,12 @@ end
 
 -- Gives back the places that a run had, and takes the delivery out of the lines it is done with.
 local function leave_lines(id, key, held, left)
-    if not held and left == '' then
-        return
-    end
     local touched = {}
     for _, line in ipairs(unpacked(held)) do
         redis.call('HDEL', root .. 'holders:' .. line, id)
         touched[line] = true
     end
-    for _, line in ipairs(unpacked(left)) do
+    for _, line in ipairs(left or {}) do
         redis.call('ZREM', root .. 'line:' .. line, id)
         touched[line] = true
     end

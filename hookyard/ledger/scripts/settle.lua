@@ -2,8 +2,8 @@
 --
 -- KEYS  queue, failed, states, wake, done, quarantine
 -- ARGV  prefix, lease ms; then per delivery:
---       id, token, state it goes to, delay ms, error or '', run or '', lines it has left, alarms, deliveries
---       that it made (see lines.lua and follow.lua for the last three)
+--       id, token, state it goes to, delay ms, error or '', run or '', and '' or a packed list of: lines it has
+--       left, alarms, deliveries that it made (see lines.lua and follow.lua)
 --       `succeeded` `ignored` `failed`  final
 --       `retrying` `waiting`            due again after delay ms
 --       `queued`                        released: due at once, and the run is not counted; what was in the
@@ -41,17 +41,17 @@ local function was_settled(key, token)
         or string.find(' ' .. (had[3] or '') .. ' ', ' ' .. token .. ' ', 1, true) ~= nil
 end
 
-for i = 3, #ARGV, 9 do
+for i = 3, #ARGV, 7 do
     local id, token, to, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
     local error, run = ARGV[i + 4], ARGV[i + 5]
     local key = prefix .. id
     local had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-        'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'held', 'alarms', 'woken')
+        'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'marked')
     local holds = had[1] == 'running' and had[2] == token
     if not holds and regain(id, key, token) then
         holds = true
         had = redis.call('HMGET', key, 'state', 'token', 'claims', 'replay', 'error', 'runs',
-            'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'held', 'alarms', 'woken')
+            'confirmed', 'lapses', 'quarantined', 'prints', 'claimed', 'marked')
     end
     if not holds then
         answers[#answers + 1] = was_settled(key, token) and 1 or 0
@@ -81,14 +81,18 @@ for i = 3, #ARGV, 9 do
             add(set, 'runs', math.max(0, (tonumber(had[6]) or 1) - 1))
         end
         if had[12] or ARGV[i + 6] ~= '' then
-            leaving[#leaving + 1] = { id, key, had[12], ARGV[i + 6] }
-        end
-        set_alarms(id, key, had[13], ARGV[i + 7])
-        keep_follow_ups(ARGV[i + 8])
-        if had[14] == 'again' and (to == 'waiting' or to == 'retrying') then
-            delay = 0 -- what it waits for came while it ran
-        elseif had[14] then
-            unset[#unset + 1] = 'woken'
+            local also = unpacked(ARGV[i + 6])
+            local marks = redis.call('HMGET', key, 'held', 'alarms', 'woken')
+            keep_follow_ups(also[3])
+            set_alarms(id, key, marks[2], also[2])
+            if marks[1] or also[1] then
+                leaving[#leaving + 1] = { id, key, marks[1], also[1] }
+            end
+            if marks[3] == 'again' and (to == 'waiting' or to == 'retrying') then
+                delay = 0 -- what it waits for came while it ran
+            else
+                redis.call('HDEL', key, 'woken', 'marked')
+            end
         end
         local back_to_quarantine = quarantined and to == 'queued' and not replay
         if quarantined then
