@@ -94,7 +94,7 @@ class Worker:
             name=worker_name(),
             make_starter=lambda settings, listener: LentHosts(settings, listener, self._channel),
         )
-        self._supervisor = make_supervisor(settings, parts, handle_signals=False)
+        self._supervisor = make_supervisor(settings, parts, handle_signals=False, ticks=False)
         self._working = asyncio.create_task(self._supervisor.async_run())
         ready = asyncio.create_task(self._supervisor.ready.wait())
         await asyncio.wait({ready, self._working}, return_when=asyncio.FIRST_COMPLETED)

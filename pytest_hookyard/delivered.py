@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from gitlab_emulator.calls import RecordedCall
 
+PUT_OFF: Final = frozenset({State.RETRYING, State.WAITING})
+"""A delivery that runs again later."""
+
 _UUID: Final = "X-Gitlab-Event-UUID"
 
 
@@ -51,13 +54,20 @@ class Delivered:
 
     @property
     def state(self) -> State:
-        """``succeeded``, ``ignored`` or ``failed``; or ``retrying``; compares to text."""
+        """``succeeded``, ``ignored`` or ``failed``; or ``retrying``, ``waiting``; compares to text."""
         return self.record.state
 
     @property
     def runs(self) -> int:
         """How often it was run."""
         return self.record.runs
+
+    @property
+    def enqueued(self) -> tuple[str, ...]:
+        """The ids of the deliveries that its handlers enqueued."""
+        return tuple(
+            one for run in self.record.history for attempt in run.attempts for one in attempt.enqueued
+        )
 
     @property
     def error(self) -> str | None:
@@ -99,9 +109,7 @@ class Delivered:
 
 def is_done(record: Record, *, runs: int | None) -> bool:
     """Return whether a record says what was waited for: its end, or that it was tried so often."""
-    return record.state in FINISHED or (
-        runs is not None and record.state is State.RETRYING and record.runs >= runs
-    )
+    return record.state in FINISHED or (runs is not None and record.state in PUT_OFF and record.runs >= runs)
 
 
 def made_for(record: Record, calls: Sequence[RecordedCall], *, or_nameless: bool) -> tuple[RecordedCall, ...]:
@@ -117,7 +125,7 @@ def made_for(record: Record, calls: Sequence[RecordedCall], *, or_nameless: bool
 
 def why_not_done(record: Record, calls: Sequence[RecordedCall], *, waited_s: float, now_ms: int) -> str:
     """Return what to tell a test that waited in vain."""
-    waits = record.due_ms is not None and record.state is State.RETRYING
+    waits = record.due_ms is not None and record.state in PUT_OFF
     wait_ms = record.due_ms - now_ms if record.due_ms is not None and waits else 0
     text = f"not done after {span(waited_s * 1000)}"
     if wait_ms > 0:

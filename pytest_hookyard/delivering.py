@@ -75,6 +75,26 @@ class Deliver:
         __tracebackhide__ = True
         return self._wait(self._replay_and_wait(delivered.id, timeout_s), timeout_s=timeout_s)
 
+    def tick(self, schedule: str, *, timeout_s: float = TIMEOUT_S) -> Delivered:
+        """Have a schedule tick now, and return what became of that; by itself none ticks in a test.
+
+        :param schedule: the name of its handler.
+        :raises LookupError: when there is no such schedule.
+        """
+        __tracebackhide__ = True
+        return self._wait(self._tick_and_wait(schedule, timeout_s), timeout_s=timeout_s)
+
+    def forward(self, seconds: float, *, timeout_s: float = TIMEOUT_S) -> list[Delivered]:
+        """Run now what was put off for up to so many seconds, by whatever: ``Wait``, retries, delays.
+
+        :returns: what became of each, which may have been put off once more.
+        """
+        __tracebackhide__ = True
+        forwarded = self._hookyard.wait(self._forward(seconds, timeout_s), timeout_s=timeout_s)
+        for each in forwarded:
+            self._tell(each.story)
+        return forwarded
+
     def _wait(self, work: Coroutine[Any, Any, Delivered], *, timeout_s: float) -> Delivered:
         __tracebackhide__ = True
         delivered = self._hookyard.wait(work, timeout_s=timeout_s)
@@ -128,6 +148,17 @@ class Deliver:
         await self._hookyard.replay(delivery_id)
         record = await self._hookyard.finished(delivery_id, runs=None, timeout_s=timeout_s)
         return self._delivered(record, earlier)
+
+    async def _tick_and_wait(self, schedule: str, timeout_s: float) -> Delivered:
+        earlier = _ids(self._hookyard.gitlab.calls)
+        delivery_id = await self._hookyard.tick(schedule)
+        record = await self._hookyard.finished(delivery_id, runs=None, timeout_s=timeout_s)
+        return self._delivered(record, earlier)
+
+    async def _forward(self, seconds: float, timeout_s: float) -> list[Delivered]:
+        earlier = _ids(self._hookyard.gitlab.calls)
+        records = await self._hookyard.forward(seconds, timeout_s=timeout_s)
+        return [self._delivered(record, earlier) for record in records]
 
     def _delivered(self, record: Record, earlier: set[int]) -> Delivered:
         calls = [call for call in self._hookyard.gitlab.calls if call.id not in earlier]

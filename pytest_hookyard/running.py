@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Final, Self
 
 from gitlab_emulator.hooks.request import Secrets
 
+from hookyard.host.registry import Registry
+from hookyard.host.ticks import tick_delivery
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.ledger.query import Filter
@@ -15,7 +19,15 @@ from hookyard.ledger.reader import Listing
 from hookyard.ledger.records import State
 from hookyard.redis.client import close, open_redis
 from pytest_hookyard.child_process import ChildError
-from pytest_hookyard.delivered import Delivered, NotDoneError, RefusedError, is_done, made_for, why_not_done
+from pytest_hookyard.delivered import (
+    PUT_OFF,
+    Delivered,
+    NotDoneError,
+    RefusedError,
+    is_done,
+    made_for,
+    why_not_done,
+)
 from pytest_hookyard.logs import logs_for_pytest
 from pytest_hookyard.stage import PATIENCE_S
 
@@ -126,6 +138,38 @@ class RunningHookyard:
         """Have all handlers of a delivery run again; for :meth:`wait`."""
         await self._ledger.replay([delivery_id], what="all", now_ms=time.time_ns() // 1_000_000)
 
+    async def tick(self, name: str) -> str:
+        """Have a schedule tick, and return the id of its delivery; for :meth:`wait`.
+
+        :param name: its handler's whole name, or the function's alone.
+        :raises LookupError: when none of that name has a schedule, or several have.
+        """
+        known = Registry(self._router).schedules
+        found = [one for one in known if name in {one.name, re.split(r"[:.]", one.name)[-1]}]
+        if len(found) != 1:
+            names = ", ".join(one.name for one in known) or "there is no schedule"
+            raise LookupError(f"{len(found) or 'none'} of the schedules is {name}: {names}")
+        now_ms = time.time_ns() // 1_000_000
+        delivery = tick_delivery(found[0], now_ms, now_ms)
+        await self._ledger.accept(delivery)
+        return delivery.id
+
+    async def forward(self, seconds: float, *, timeout_s: float) -> list[Record]:
+        """Run now what falls due within some seconds; return the records afterwards; for :meth:`wait`."""
+        ids = await self._ledger.hasten(round(seconds * 1000))
+        until = time.monotonic() + timeout_s
+        records = []
+        for one in ids:
+            while True:
+                record = await self._listing.get(one)
+                if record is not None and (record.woken is None or record.finished_ms is not None):
+                    break
+                if time.monotonic() > until:
+                    raise NotDoneError(f"{one} did not run again within {timeout_s:g} s")
+                await asyncio.sleep(_LOOK_AGAIN_S / 5)
+            records.append(record)
+        return records
+
     async def _all_done(self, timeout_s: float) -> list[Delivered]:
         until, before = time.monotonic() + timeout_s, None
         while True:
@@ -152,5 +196,5 @@ class RunningHookyard:
 
 
 def _is_in_vain(record: Record, left_s: float) -> bool:
-    due_ms = record.due_ms if record.state is State.RETRYING else None
+    due_ms = record.due_ms if record.state in PUT_OFF or record.state is State.QUEUED else None
     return due_ms is not None and due_ms / 1000 > time.time() + left_s

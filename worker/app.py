@@ -100,7 +100,12 @@ def make_parts(
 
 
 def make_supervisor(
-    settings: Settings, parts: Parts, *, burst: bool = False, handle_signals: bool = True
+    settings: Settings,
+    parts: Parts,
+    *,
+    burst: bool = False,
+    handle_signals: bool = True,
+    ticks: bool = True,
 ) -> Supervisor:
     """Return a worker that is ready to run, in the loop that will run it."""
     return Supervisor(
@@ -113,6 +118,7 @@ def make_supervisor(
         prune=pruner(settings, parts.ledger),
         burst=burst,
         handle_signals=handle_signals,
+        ticks=ticks,
     )
 
 

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logs.get_logger("worker")
 
+FORWARD: Final = "forward"
+"""Why a delivery was woken: a test has no time to wait, whatever for."""
+
 _CLOCK_ERROR_MS: Final = 250
 _PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -199,15 +202,15 @@ class ActiveRun:
         standing = self._standing(wanted.name)
         if standing is None:  # it never ran, or a new round: what was given up before is attempted again
             return wanted.info.gate is None or not self._is_early(wanted)
-        if self.record.woken and standing.wake_on is not None:
-            return True
+        if self.record.woken and (standing.wake_on is not None or self.record.woken == FORWARD):
+            return not standing.final
         return not standing.final and (standing.due_ms or 0) <= self._due_until_ms()
 
     def _is_early(self, wanted: Wanted) -> bool:
         """Return whether a handler's policy has it start later; then it is put off."""
         delay_s = wanted.info.gate.delay_s if wanted.info.gate else 0.0
         due_ms = self.record.delivery.received_ms + round(delay_s * 1000)
-        if not delay_s or due_ms <= self._context.redis_now_ms():
+        if not delay_s or self.record.woken == FORWARD or due_ms <= self._context.redis_now_ms():
             return False
         self._put_off[wanted.name] = (due_ms, f"starts {delay_s:g} s after its receipt")
         return True

@@ -68,6 +68,7 @@ class Supervisor(Worker):
 
     :param wake_up_redis: a client of its own, without timeout, for the wake-up.
     :param prune: makes room in the ledger, and returns whether there may be more to do.
+    :param ticks: keep the schedules; a test ticks by itself.
     """
 
     def __init__(  # noqa: PLR0913 - what the loop is made of, by name
@@ -82,6 +83,7 @@ class Supervisor(Worker):
         prune: Callable[[], Awaitable[bool]],
         burst: bool = False,
         handle_signals: bool = True,
+        ticks: bool = True,
     ) -> None:
         super().__init__(
             functions=[func(_discarded, name=keys.FUNCTION)],
@@ -106,6 +108,8 @@ class Supervisor(Worker):
         self._lease_ms = lease_ms
         self._outage = context.outage
         self._prune = prune
+        schedules = (lambda: self._hosts.schedules) if ticks and not burst else tuple
+        self._ticker = Ticker(ledger, schedules)
         self._next_due: float | None = None  # on the loop's clock
         self._quarantine_due: float | None = None
         self._alone_since: float | None = None  # when what now runs alone was claimed
@@ -130,7 +134,7 @@ class Supervisor(Worker):
                 ("heartbeat", heartbeats.beat(self._ledger, self.name)),
                 ("leases", self._leases.keep()),
                 ("prune", self._keep_pruning()),
-                ("schedules", Ticker(self._ledger, lambda: self._hosts.schedules).keep()),
+                ("schedules", self._ticker.keep()),
             )
         ]
         log.info("worker ready", worker=self.name, slots=self.max_jobs)

@@ -7,16 +7,10 @@ tells the time; the workers' own may differ.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
-import msgspec
-
-from hookyard.host.ticks import next_tick, ticks
+from hookyard.host.ticks import next_tick, tick_delivery, tick_iso, ticks
 from hookyard.ledger import schedules
-from hookyard.ledger.records import Delivery
 from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
 
@@ -69,8 +63,8 @@ class Ticker:
             if not schedule.catch_up:
                 due = [tick_ms for tick_ms in due if tick_ms >= now_ms - GRACE_MS]
             for tick_ms in due:
-                if await self._ledger.accept(_delivery(schedule, tick_ms, now_ms)):
-                    log.info("schedule ticked", schedule=schedule.name, tick=_iso(schedule, tick_ms))
+                if await self._ledger.accept(tick_delivery(schedule, tick_ms, now_ms)):
+                    log.info("schedule ticked", schedule=schedule.name, tick=tick_iso(schedule, tick_ms))
             now_known = schedules.Schedule(
                 cron=schedule.cron,
                 timezone=schedule.timezone,
@@ -83,20 +77,3 @@ class Ticker:
             if now_known.next_ms is not None:
                 pause_ms = min(pause_ms, now_known.next_ms - now_ms)
         return max(0.001, pause_ms / 1000)
-
-
-def _iso(schedule: ScheduleInfo, tick_ms: int) -> str:
-    return datetime.fromtimestamp(tick_ms / 1000, ZoneInfo(schedule.timezone)).isoformat()
-
-
-def _delivery(schedule: ScheduleInfo, tick_ms: int, now_ms: int) -> Delivery:
-    name = hashlib.sha256(schedule.name.encode()).hexdigest()[:12]
-    return Delivery(
-        id=f"schedule~{name}~{tick_ms}",
-        event=schedule.event,
-        received_ms=now_ms,
-        content_type="application/json",
-        body=msgspec.json.encode({"schedule": schedule.name, "tick": _iso(schedule, tick_ms)}),
-        headers={},
-        origin="schedule",
-    )

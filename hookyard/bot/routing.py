@@ -52,6 +52,19 @@ class Bot(Router):
         self.schedules: list[Schedule] = []
         self.include(*routers)
 
+    def register(self, event_type: str, **object_attribute: Any) -> Callable[[AnyHandler], AnyHandler]:
+        """Register a handler for an event, as gidgetlab's routers do; it may also be a plain function.
+
+        :param event_type: GitLab's ``X-Gitlab-Event``.
+        :param object_attribute: one of the event's ``object_attributes``, and the value it must have.
+        """
+
+        def add(handler: AnyHandler) -> AnyHandler:
+            self.add(handler, event_type, **object_attribute)
+            return handler
+
+        return add
+
     def include(self, *routers: Router) -> None:
         """Register the handlers of other routers here too; of bots, take lifespans and schedules over."""
         for router in routers:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from cronsim import CronSim, CronSimError
+
+from hookyard.ledger.records import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +50,25 @@ def ticks(schedule: ScheduleInfo, after_ms: int, until_ms: int) -> list[int]:
 def next_tick(schedule: ScheduleInfo, after_ms: int) -> int | None:
     """Return the first time of a schedule after this one, Unix ms; ``None`` when it never comes again."""
     return next(_times(schedule, after_ms), None)
+
+
+def tick_iso(schedule: ScheduleInfo, tick_ms: int) -> str:
+    """Return a tick in its schedule's time zone."""
+    return datetime.fromtimestamp(tick_ms / 1000, ZoneInfo(schedule.timezone)).isoformat()
+
+
+def tick_delivery(schedule: ScheduleInfo, tick_ms: int, now_ms: int) -> Delivery:
+    """Return the delivery of a tick; its id tells both, so a ledger takes it once."""
+    name = hashlib.sha256(schedule.name.encode()).hexdigest()[:12]
+    return Delivery(
+        id=f"schedule~{name}~{tick_ms}",
+        event=schedule.event,
+        received_ms=now_ms,
+        content_type="application/json",
+        body=msgspec.json.encode({"schedule": schedule.name, "tick": tick_iso(schedule, tick_ms)}),
+        headers={},
+        origin="schedule",
+    )
 
 
 def _times(schedule: ScheduleInfo, after_ms: int) -> Iterator[int]:

@@ -197,7 +197,7 @@ def unpack_record(delivery_id: str, stored: Mapping[bytes, bytes], due_ms: int |
         quarantined_ms=_number(stored, b"quarantined", None),
         alone=b"alone" in stored,
         dropped_ms=_number(stored, b"dropped", None),
-        woken=b"woken" in stored,
+        woken=stored[b"woken"].decode() if b"woken" in stored else None,
         error=stored[b"error"].decode() if b"error" in stored else None,
         history=_history(stored, running=claims if state is State.RUNNING else None),
     )

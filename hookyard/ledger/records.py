@@ -189,8 +189,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     successes still count. ``due_ms`` is when it falls due: for ``running``, when its lease ends.
     ``quarantined_ms`` is since when it is suspected of killing its worker, ``alone`` whether its latest
     claim was from the quarantine. ``dropped_ms`` is when its body was dropped to make room: it cannot be
-    replayed any more. ``woken``: it was claimed before its time, since what it waits for has
-    come. ``history`` is in order.
+    replayed any more. ``woken`` where it was claimed before its time: ``forward`` if a test wanted
+    that, else since what it waits for has come. ``history`` is in order.
     """
 
     delivery: Delivery
@@ -208,7 +208,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     quarantined_ms: int | None = None
     alone: bool = False
     dropped_ms: int | None = None
-    woken: bool = False
+    woken: str | None = None
     error: str | None = None
     history: tuple[Run, ...] = ()
 

@@ -41,7 +41,7 @@ local function take(id, key, claims, runs, before, alone)
             set[#set + 1] = settled
         end
         redis.call('HDEL', key, 'lapsed', 'confirmed', 'replay', 'alone')
-        if had[3] then
+        if had[3] == 'again' then
             redis.call('HSET', key, 'woken', 'taken')
         end
         if claims >= kept_runs then
