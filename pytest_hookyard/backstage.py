@@ -38,7 +38,8 @@ from worker.hosts.start import make_handle
 if TYPE_CHECKING:
     from hookyard.settings.settings import Settings
     from worker.hosts.handle import HostHandle, Kind, Listener
-    from worker.hosts.pool import Body, HostPool
+    from worker.hosts.host_body import Body
+    from worker.hosts.pool import HostPool
 
 
 class Part(Protocol):

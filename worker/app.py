@@ -119,6 +119,7 @@ def make_supervisor(
         burst=burst,
         handle_signals=handle_signals,
         ticks=ticks,
+        reload=settings.reload,
     )
 
 

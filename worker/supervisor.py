@@ -28,6 +28,7 @@ from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
 from worker.attempt import CANCEL_S
 from worker.in_flight import InFlight
+from worker.reloading import keep_reloading
 from worker.ticker import Ticker
 from worker.wake_up import WAIT_S, WakeUp
 
@@ -69,6 +70,7 @@ class Supervisor(Worker):
     :param wake_up_redis: a client of its own, without timeout, for the wake-up.
     :param prune: makes room in the ledger, and returns whether there may be more to do.
     :param ticks: keep the schedules; a test ticks by itself.
+    :param reload: replace the hosts when a file of the bot's changes.
     """
 
     def __init__(  # noqa: PLR0913 - what the loop is made of, by name
@@ -84,6 +86,7 @@ class Supervisor(Worker):
         burst: bool = False,
         handle_signals: bool = True,
         ticks: bool = True,
+        reload: bool = False,
     ) -> None:
         super().__init__(
             functions=[func(_discarded, name=keys.FUNCTION)],
@@ -108,6 +111,7 @@ class Supervisor(Worker):
         self._lease_ms = lease_ms
         self._outage = context.outage
         self._prune = prune
+        self._reload = reload
         schedules = (lambda: self._hosts.schedules) if ticks and not burst else tuple
         self._ticker = Ticker(ledger, schedules)
         self._next_due: float | None = None  # on the loop's clock
@@ -135,6 +139,7 @@ class Supervisor(Worker):
                 ("leases", self._leases.keep()),
                 ("prune", self._keep_pruning()),
                 ("schedules", self._ticker.keep()),
+                *([("reload", keep_reloading(self._hosts))] if self._reload else []),
             )
         ]
         log.info("worker ready", worker=self.name, slots=self.max_jobs)

@@ -10,8 +10,9 @@ from typing import Annotated, Final
 
 import typer
 
-from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve, toolbox
+from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve, toolbox, trial
 from hookyard.cli.check.command import check
+from hookyard.cli.new.project import new
 from hookyard.cli.output.encoding import print_on_any_locale
 from hookyard.cli.up.command import up
 
@@ -57,6 +58,7 @@ app.command(
     rich_help_panel=START,
     epilog=_examples("hookyard up", "HOOKYARD_HANDLERS=mybot:router hookyard up --workers 2"),
 )(up)
+app.command(rich_help_panel=START, epilog=_examples("hookyard new mybot"))(new)
 
 app.command(
     rich_help_panel=DELIVERIES,
@@ -106,6 +108,11 @@ app.command(
         'hookyard api POST /projects/1/issues title="From here" confidential:=true',
     ),
 )(api.api)
+app.command(
+    "try",
+    rich_help_panel=TROUBLESHOOT,
+    epilog=_examples("hookyard try issue-open --dry-run", "hookyard try 3f6c"),
+)(trial.try_)
 app.command(rich_help_panel=TROUBLESHOOT)(check)
 
 app.command(

@@ -70,6 +70,9 @@ def worker(
         str | None, setting_option("slots", "N", "How many deliveries to run at a time.")
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Stop when the queue is empty.")] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load the bot again when its files change.")
+    ] = False,
     metrics_port: Annotated[
         str | None, setting_option("metrics_port", "PORT", "Port for /metrics and /health; 0 for none.")
     ] = None,
@@ -86,6 +89,7 @@ def worker(
         handlers=handlers,
         slots=slots,
         burst="true" if burst else None,
+        reload="true" if reload else None,
         metrics_port=metrics_port,
         log_level=log_level,
         log_format=log_format,

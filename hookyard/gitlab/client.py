@@ -65,12 +65,18 @@ class TooManyRequests(BadRequest):
     retry_after_s: float
 
 
-def open_client(settings: Settings) -> httpx.AsyncClient:
+def open_client(
+    settings: Settings,
+    *,
+    wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda inner: inner,
+) -> httpx.AsyncClient:
     """Return the worker's own httpx client; whoever calls closes it.
 
     Connections that could not be made are tried again for every method; answers 502, 503 and 504
     and lost connections only for methods that may be repeated (not POST and PATCH). A 429 is
     :class:`DeliveryGitLabAPI`'s.
+
+    :param wrap: puts something between the client and its transports.
     """
     limits = httpx.Limits(
         max_connections=settings.gitlab_connections, max_keepalive_connections=settings.gitlab_connections
@@ -83,9 +89,9 @@ def open_client(settings: Settings) -> httpx.AsyncClient:
         status_forcelist=(502, 503, 504),
     )
 
-    def transport(proxy: str | None = None) -> RetryTransport:
+    def transport(proxy: str | None = None) -> httpx.AsyncBaseTransport:
         inner = httpx.AsyncHTTPTransport(retries=1, limits=limits, proxy=proxy)
-        return RetryTransport(transport=inner, retry=retry)
+        return wrap(RetryTransport(transport=inner, retry=retry))
 
     return httpx.AsyncClient(
         transport=transport(),

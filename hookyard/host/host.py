@@ -46,8 +46,9 @@ from hookyard.telemetry import logs
 from hookyard.telemetry.scrubber import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    import httpx
     from gidgetlab.routing import Router
     from gidgetlab.sansio import Event
 
@@ -136,6 +137,10 @@ class Host:
             text = one_line(scrub(describe(exc)))
             fault = f'policy(own="skip"): GitLab did not say whose access token it is: {text}'
             raise NotUsable((fault,), may_pass=True) from exc
+
+    def wrap_transport(self, wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]) -> None:
+        """Put something between the handlers' clients and GitLab."""
+        self._client = open_client(self._settings, wrap=wrap)
 
     def connect(self, link: Link) -> None:
         """Report over *link* from now on, at first that the bot is ready."""

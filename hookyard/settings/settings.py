@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     # Worker
     handlers: str = _setting("HOOKYARD_HANDLERS", default="")
     burst: bool = _setting("HOOKYARD_BURST", default=False)
+    reload: bool = _setting("HOOKYARD_RELOAD", default=False)
     slots: int = _setting("HOOKYARD_SLOTS", default=100, ge=1, le=10_000)
     lease_s: float = _setting("HOOKYARD_LEASE_S", default=10.0, ge=1, le=_HOUR_S)
     max_attempts: int = _setting("HOOKYARD_MAX_ATTEMPTS", default=8, ge=1, lt=KEPT_RUNS)

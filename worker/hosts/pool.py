@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from hookyard.telemetry import logs
 from worker.hosts.gone import HostGone
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hookyard.host.messages import ScheduleInfo
     from worker.hosts.handle import HostHandle, Running
+    from worker.hosts.host_body import Body
 
 log = logs.get_logger("worker")
 
@@ -37,23 +38,11 @@ GIVE_UP_START_S: Final = 120
 UNRESPONSIVE_S: Final = 1.0
 """A host whose loop has not got round for so long is blocked."""
 
+RELOADED: Final = "reloaded"
 _STOP_S: Final = 5.0
 _START_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _MEMORY_EVERY: Final = 20
 """Every so many looks the memory of the hosts is read."""
-
-
-class Body(Protocol):
-    """What runs a host: a process, or the process at hand."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-    def executing(self) -> int:
-        """Return the run that has the host's loop just now, 0 when none is known to."""
-
-    def memory_bytes(self) -> int | None:
-        """Return its resident memory, where that can be told."""
 
 
 class HostPool:
@@ -75,8 +64,7 @@ class HostPool:
         replaced: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.fault: str | None = None
-        self.has_lines = False
-        """Whether a handler of the bot takes turns with others."""
+        self.has_lines = False  # whether a handler of the bot takes turns with others
         self._start = start
         self._count = count
         self._max_attempts = max_attempts
@@ -88,6 +76,7 @@ class HostPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._looks = 0
+        self._reloaded = asyncio.Event()  # set at the next reload, and then replaced
 
     @property
     def hosts(self) -> list[tuple[HostHandle, Body]]:
@@ -163,6 +152,14 @@ class HostPool:
         if self._waiting:
             self.changed()
 
+    def reload(self) -> None:
+        """Replace each host, once its successor has imported the bot; until then nothing more is claimed."""
+        self._reloaded.set()
+        self._reloaded = asyncio.Event()
+        for handle, _ in self.hosts:
+            if handle.is_usable and not handle.has_successor:
+                self._succeed(handle, RELOADED)
+
     def close_run(self, run: int) -> None:
         """Have every host that was given this run forget it."""
         for handle in self._hosts:
@@ -219,21 +216,32 @@ class HostPool:
     async def _bring_up(self, kind: Kind) -> None:
         """Start a host, again and again while the bot cannot be used."""
         try:
-            for failures in range(1_000_000_000):
-                handle = self._launch(kind)
-                try:
-                    await asyncio.shield(handle.ready)
-                except BotUnusable as exc:
-                    self.fault = f"no host can be started: {exc}"
-                    pause_s = _START_AGAIN_S[min(failures, len(_START_AGAIN_S) - 1)]
-                    log.error("host cannot start", error=str(exc), again_in_s=pause_s)
-                    await asyncio.sleep(pause_s)
-                else:
-                    break
+            handle, reloaded = await self._started(kind)
             self.fault = None
+            self.has_lines = self.has_lines or handle.has_lines
         finally:
             self._starting[kind] -= 1
         self.changed()
+        if reloaded is not self._reloaded and handle.is_usable:
+            self._succeed(handle, RELOADED)  # it may have imported the bot just before that changed
+
+    async def _started(self, kind: Kind) -> tuple[HostHandle, asyncio.Event]:
+        """Return a host that is ready, and the reload before which it was started."""
+        failures = 0
+        while True:
+            handle, reloaded = self._launch(kind), self._reloaded
+            try:
+                await asyncio.shield(handle.ready)
+            except BotUnusable as exc:
+                self.fault = f"no host can be started: {exc}"
+                pause_s = _START_AGAIN_S[min(failures, len(_START_AGAIN_S) - 1)]
+                log.error("host cannot start", error=str(exc), again_in_s=pause_s)
+                failures += 1
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await reloaded.wait()
+            else:
+                return handle, reloaded
 
     async def _settle_in(self, handle: HostHandle) -> None:
         """Wait for one of the first hosts, and start another where it does not become ready."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from hookyard.settings.settings import Settings
     from worker.hosts.handle import Listener
-    from worker.hosts.pool import Body, HostPool
+    from worker.hosts.host_body import Body
+    from worker.hosts.pool import HostPool
 
 
 class Starter(Protocol):

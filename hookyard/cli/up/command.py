@@ -51,6 +51,9 @@ def up(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", help="How many workers to run.", min=1, max=64)] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load the bot again when its files change; nothing is cut off.")
+    ] = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C.
 
@@ -69,6 +72,7 @@ def up(
             emulator_port=emulator_port,
             console_port=console_port,
             workers=workers,
+            reload=reload,
             make_up_secret=directory.secret,
         )
     except SettingsError as exc:

@@ -90,6 +90,7 @@ def make_plan(
     emulator_port: int,
     console_port: int | None,
     workers: int,
+    reload: bool = False,
     make_up_secret: Callable[[], str],
 ) -> UpPlan:
     """Return the plan.
@@ -97,10 +98,11 @@ def make_plan(
     :param port: the ingress's, instead of ``HOOKYARD_PORT``. 0, here and as the other ports, takes a
         free one.
     :param console_port: instead of ``HOOKYARD_CONSOLE_PORT``.
+    :param reload: have workers load the bot again when its files change.
     :param make_up_secret: returns the secret token where none is set.
     :raises SettingsError: when settings cannot be used.
     """
-    settings = load()
+    settings = load(**({"HOOKYARD_RELOAD": True} if reload else {}))
     has_gitlab = "gitlab_url" in settings.model_fields_set
     if not has_gitlab and not settings.handlers:
         settings = settings.model_copy(update={"handlers": EXAMPLE_BOT})
@@ -173,6 +175,7 @@ def child_specs(plan: UpPlan, shared: dict[str, str]) -> list[ChildSpec]:
         {
             "HOOKYARD_LOG_FORMAT": "console",
             "HOOKYARD_SHUTDOWN_DELAY_S": "0",  # no load balancer has to notice
+            **({"HOOKYARD_RELOAD": "true"} if settings.reload else {}),
             **({"HOOKYARD_ALLOWED_HOSTS": ",".join(_LOCAL_NAMES)} if is_loopback(settings.host) else {}),
         },
     )

@@ -24,7 +24,7 @@ from tests.fakes import until
 from tests.hookyard.cli.conftest import process_environment
 from tests.ports import free_port
 
-COMMANDS = ["up", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
+COMMANDS = ["up", "new", "try", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
 COMMANDS += [
     "schedules",
     "breakers",
