@@ -19,11 +19,6 @@ from hookyard.cli.ledger_session import LedgerSession, with_ledger
 from hookyard.cli.output import text
 from hookyard.cli.output.safe import plain
 from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, show, stop
-from hookyard.host.foreground import try_delivery
-from hookyard.host.host import NotUsable
-from hookyard.host.invoke import log_context
-from hookyard.host.load import HandlersError, load_router
-from hookyard.host.registry import Registry
 from hookyard.ledger.records import Delivery, Outcome
 from hookyard.ledger.times import span
 from hookyard.telemetry import logs
@@ -56,6 +51,8 @@ def try_(
     In the foreground and in this process, so that breakpoint() works; without time limits.
     Nothing is stored: no delivery, no outcome, no task that a handler enqueues.
     """
+    from hookyard.host.invoke import log_context
+
     context = context_or_exit()
     settings = context.settings
     if not settings.handlers:
@@ -70,6 +67,9 @@ def try_(
 
 
 async def _run(router: Router, settings: Settings, delivery: Delivery, *, dry_run: bool, attempt: int) -> int:
+    from hookyard.host.foreground import try_delivery
+    from hookyard.host.host import NotUsable
+
     outcomes: list[str] = []
 
     def ended(info: HandlerInfo, how: Ended) -> None:
@@ -96,6 +96,9 @@ async def _run(router: Router, settings: Settings, delivery: Delivery, *, dry_ru
 
 
 def _router(settings: Settings) -> Router:
+    from hookyard.host.load import HandlersError, load_router
+    from hookyard.host.registry import Registry
+
     try:
         router = load_router(settings.handlers)
     except HandlersError as exc:
