@@ -16,7 +16,8 @@ from hookyard.cancellation import cancel_and_wait
 from hookyard.ledger.keys import LedgerKeys
 from hookyard.ledger.ledger import Ledger
 from hookyard.redis.client import close, open_redis
-from hookyard.settings.settings import Settings, ingress_faults, load_or_exit, unknown_variables
+from hookyard.settings.settings import Settings, ingress_faults, load_or_exit
+from hookyard.settings.unknown import unknown_variables
 from hookyard.telemetry import logs
 from ingress.acceptor import Acceptor
 from ingress.endpoint import Endpoint
@@ -76,8 +77,9 @@ def create_app(
             "ingress ready",
             redis=settings.masked_redis_url,
             spool=str(settings.spool_dir or "none"),
-            secret_tokens=len(settings.secret_tokens),
-            signing_tokens=len(settings.signing_tokens),
+            sources=",".join(settings.by_source),
+            secret_tokens=sum(len(one.secret_tokens) for one in settings.by_source.values()),
+            signing_tokens=sum(len(one.signing_tokens) for one in settings.by_source.values()),
         )
         yield
         await cancel_and_wait(maintaining)

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from hookyard.ledger.records import Delivery
 from hookyard.settings.settings import decode_signing_token
 from ingress.acceptor import Accepted, NotAccepted
-from ingress.authentication import Signed, make_credentials, verify
+from ingress.authentication import Signed, contradiction, credentials_of_all, make_credentials, verify
 from ingress.body import BodyTooLarge, BodyTooSlow, Disconnected, discard_rest, read_body
 from ingress.head import IS_KNOWN, Head, judge_head, too_large
 from ingress.memory_budget import SMALL_BYTES, MemoryBudget, OverBudget
@@ -58,13 +58,7 @@ class Endpoint:
         }
         self._refusals = RefusalLog(log)
         self._logs_all = settings.log_level == "debug"
-        self._credentials = make_credentials(
-            secret_tokens=tuple(token.get_secret_value() for token in settings.secret_tokens),
-            signing_keys=tuple(
-                decode_signing_token(token.get_secret_value()) for token in settings.signing_tokens
-            ),
-            tolerance_s=settings.signature_tolerance_s,
-        )
+        self._credentials = _credentials(settings)
         self._max_body_bytes: Final = settings.max_body_bytes
         self._budget = MemoryBudget(max_bytes=max(settings.max_held_bytes, settings.max_body_bytes))
 
@@ -190,8 +184,29 @@ def judge(head: Head, body: bytes, *, credentials: Credentials) -> Delivery | Re
         verified = verify(authenticated, body, credentials=credentials)
         if isinstance(verified, Refusal):
             return verified
+        said = head.headers.get("x-gitlab-instance", "").encode()
+        refusal = contradiction(verified, {b"x-gitlab-instance": said} if said else {}, credentials)
+        if refusal is not None:
+            return refusal
         authenticated = verified
-    return parse_delivery(head, body, authenticated_by=authenticated)
+    return parse_delivery(head, body, sender=authenticated)
+
+
+def _credentials(settings: Settings) -> Credentials:
+    """Return what webhooks are authenticated by, those of several GitLabs together."""
+    each = [
+        make_credentials(
+            secret_tokens=tuple(token.get_secret_value() for token in one.secret_tokens),
+            signing_keys=tuple(
+                decode_signing_token(token.get_secret_value()) for token in one.signing_tokens
+            ),
+            tolerance_s=settings.signature_tolerance_s,
+            source=source,
+        )
+        for source, one in settings.by_source.items()
+    ]
+    addresses = {name: one.gitlab_url for name, one in settings.by_source.items()} if settings.sources else {}
+    return credentials_of_all(each, addresses)
 
 
 def _new_id() -> str:

@@ -17,7 +17,7 @@ from ingress.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ingress.authentication import Credentials
+    from ingress.authentication import Credentials, Sender
 
 IS_KNOWN: Final = "hookyard.sender_is_known"
 """In a request's scope once its head has shown who sends it."""
@@ -71,7 +71,7 @@ _TRACEPARENT: Final = re.compile(
 class Head:
     """What the headers of a request say about its delivery.
 
-    ``authenticated``: the credential's name, or the signature that decides with the body.
+    ``authenticated``: who sends it, or the signature that decides with the body.
     ``announced_bytes``: the size of the body, 0 where it is not known. ``headers``: those that are stored.
     ``received_s``: Unix time.
     """
@@ -81,7 +81,7 @@ class Head:
     content_type: str
     headers: dict[str, str]
     trace: str | None
-    authenticated: str | Signed
+    authenticated: Sender | Signed
     announced_bytes: int
     received_s: float
 

@@ -30,7 +30,7 @@ ANSWERS: Final = {
         "upgrade",
         "foreign_host",
     ),
-    "401": ("no_secret", "no_signature", "wrong_token", "wrong_signature", "stale"),
+    "401": ("no_secret", "no_signature", "wrong_token", "wrong_signature", "wrong_instance", "stale"),
     "408": ("too_slow", "head_too_slow"),
     "413": ("too_large",),
     "415": ("bad_charset", "bad_content_type"),

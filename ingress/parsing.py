@@ -7,6 +7,7 @@ the one that ``Event.from_http`` gives.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from gidgetlab.exceptions import BadRequest
 
 from hookyard.gitlab.events import read_event
 from hookyard.ledger.records import Delivery
+from hookyard.settings.source_names import DEFAULT_SOURCE
 from ingress.head import BAD_CONTENT_TYPE, read_content_type
 from ingress.outline import outline
 from ingress.refusal import Refusal
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 
     from gidgetlab.sansio import Event
 
+    from ingress.authentication import Sender
     from ingress.head import Head
 
 _NAME_LIMIT: Final = 200
+_ID_LIMIT: Final = 128
 _LARGEST_NUMBER: Final = 10**12
 """GitLab's ids are smaller; a custom template's number may be anything."""
 
@@ -39,7 +43,7 @@ _NOT_TEXT: Final = Refusal(
 )
 
 
-def parse_delivery(head: Head, body: bytes, *, authenticated_by: str) -> Delivery | Refusal:
+def parse_delivery(head: Head, body: bytes, *, sender: Sender) -> Delivery | Refusal:
     """Return the delivery that an authentic request holds."""
     if len(body) > LARGE_BYTES:
         data = _outline_of(head.content_type, body)
@@ -50,7 +54,7 @@ def parse_delivery(head: Head, body: bytes, *, authenticated_by: str) -> Deliver
         return data
     project, thing = describe(data)
     return Delivery(
-        id=head.delivery_id,
+        id=id_of(head.delivery_id, sender.source),
         event=head.event,
         received_ms=int(head.received_s * 1000),
         content_type=head.content_type,
@@ -58,9 +62,19 @@ def parse_delivery(head: Head, body: bytes, *, authenticated_by: str) -> Deliver
         headers=head.headers,
         project=project,
         object=thing,
-        authenticated_by=authenticated_by,
+        authenticated_by=sender.name,
+        source=sender.source,
         trace=head.trace,
     )
+
+
+def id_of(delivery_id: str, source: str) -> str:
+    """Return the id of a delivery: where there are several GitLabs, two may send the same."""
+    if source == DEFAULT_SOURCE:
+        return delivery_id
+    if len(source) + 1 + len(delivery_id) > _ID_LIMIT:
+        delivery_id = hashlib.sha256(delivery_id.encode()).hexdigest()
+    return f"{source}~{delivery_id}"
 
 
 def _outline_of(content_type: str, body: bytes) -> Any:

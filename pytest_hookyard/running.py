@@ -150,7 +150,7 @@ class RunningHookyard:
             names = ", ".join(one.name for one in known) or "there is no schedule"
             raise LookupError(f"{len(found) or 'none'} of the schedules is {name}: {names}")
         now_ms = time.time_ns() // 1_000_000
-        delivery = tick_delivery(found[0], now_ms, now_ms)
+        delivery = tick_delivery(found[0], now_ms, now_ms, source=next(iter(self.settings.by_source)))
         await self._ledger.accept(delivery)
         return delivery.id
 

@@ -112,6 +112,7 @@ PURE = [
     "hookyard/ledger/claims.py",
     "hookyard/ledger/records.py",
     "hookyard/gitlab/events.py",
+    "hookyard/settings/source_names.py",
     "hookyard/ledger/codec.py",
     "hookyard/console/charts.py",
     "hookyard/console/filters.py",
@@ -169,7 +170,11 @@ IMPURE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__impor
 CLOCKS = {"now", "utcnow", "today"}  # methods of datetime and date
 
 # The environment is read into Settings once; besides that, only where a child process is given one.
-READ_ENVIRONMENT = ["hookyard/settings/settings.py", "hookyard/cli/launch.py"]
+READ_ENVIRONMENT = [
+    "hookyard/settings/settings.py",
+    "hookyard/settings/unknown.py",
+    "hookyard/cli/launch.py",
+]
 
 # Where an exception of any class may end, and why. Elsewhere all are raised again but those of a lost Redis.
 BROAD_EXCEPTS = {

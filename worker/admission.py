@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from hookyard.ledger.gates import LINE_SEPARATOR, Limit, Line, Verdict
 from hookyard.redis.errors import is_redis_away
+from hookyard.settings.source_names import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -105,8 +106,7 @@ class Admission:
     def _limit(self, info: HandlerInfo) -> Limit:
         gate = info.gate
         assert gate is not None  # noqa: S101 - for mypy; whoever asks has one
-        delivery = self._record.delivery
-        about = f"{delivery.project or ''}{delivery.object or ''}"
+        about = self._about()
         return Limit(
             handler=info.name,
             line=line_of(info) or "",
@@ -120,10 +120,15 @@ class Admission:
             within_ms=round(gate.within_s * 1000),
         )
 
-    def _tripped(self, info: HandlerInfo) -> str:
-        gate, delivery = info.gate, self._record.delivery
-        assert gate is not None  # noqa: S101 - as above
+    def _about(self) -> str:
+        """Return what the delivery is about, in which GitLab."""
+        delivery = self._record.delivery
         about = f"{delivery.project or ''}{delivery.object or ''}"
+        return about if delivery.source == DEFAULT_SOURCE else f"{delivery.source}:{about}"
+
+    def _tripped(self, info: HandlerInfo) -> str:
+        gate, about = info.gate, self._about()
+        assert gate is not None  # noqa: S101 - as above
         return (
             f"it was started {gate.runs} times in {gate.within_s:g} s for {about or 'what has no object'}, "
             "which looks like a loop; it does not run for that until `hookyard breakers --lift`"

@@ -15,7 +15,7 @@ from hookyard.ledger.ledger import CLAIM_TIMEOUT_S, Ledger
 from hookyard.ledger.metrics import LedgerMetrics
 from hookyard.redis.client import open_redis
 from hookyard.redis.errors import is_redis_away
-from hookyard.settings.settings import unknown_variables
+from hookyard.settings.unknown import unknown_variables
 from hookyard.telemetry import logs
 from hookyard.telemetry.redis_outage import Outage
 from worker.hosts.handle import BotUnusable

@@ -191,7 +191,12 @@ async def start_up(ctx: dict[str, Any]) -> None:
         asyncio.create_task(heartbeats.beat(parts.ledger, ctx["name"]), name="heartbeat"),
         asyncio.create_task(attend(ctx), name="attend"),
         asyncio.create_task(
-            Ticker(parts.ledger, lambda: parts.context.pool.schedules).keep(), name="schedules"
+            Ticker(
+                parts.ledger,
+                lambda: parts.context.pool.schedules,
+                source=next(iter(ctx["settings"].by_source)),
+            ).keep(),
+            name="schedules",
         ),
     ]
 

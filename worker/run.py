@@ -76,6 +76,7 @@ class ActiveRun:
             received_ms=delivery.received_ms,
             event_uuid=delivery.event_uuid,
             parent=delivery.parent,
+            source=delivery.source,
             # no handler has run yet, so the first one is due and nothing is to be recorded before it starts
             start_by=None if self._before else context.leases.start_by(delivery.id, record.token),
         )

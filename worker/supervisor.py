@@ -113,7 +113,7 @@ class Supervisor(Worker):
         self._prune = prune
         self._reload = reload
         schedules = (lambda: self._hosts.schedules) if ticks and not burst else tuple
-        self._ticker = Ticker(ledger, schedules)
+        self._ticker = Ticker(ledger, schedules, source=next(iter(context.settings.by_source)))
         self._next_due: float | None = None  # on the loop's clock
         self._quarantine_due: float | None = None
         self._alone_since: float | None = None  # when what now runs alone was claimed

@@ -30,11 +30,18 @@ _AWAY_S: Final = 0.25
 
 
 class Ticker:
-    """Has deliveries accepted when they are due; *schedules* are those of the bot at present."""
+    """Has deliveries accepted when they are due.
 
-    def __init__(self, ledger: Ledger, schedules: Callable[[], tuple[ScheduleInfo, ...]]) -> None:
+    :param schedules: returns those of the bot at present.
+    :param source: the GitLab that their handlers get a client of.
+    """
+
+    def __init__(
+        self, ledger: Ledger, schedules: Callable[[], tuple[ScheduleInfo, ...]], *, source: str
+    ) -> None:
         self._ledger = ledger
         self._schedules = schedules
+        self._source = source
 
     async def keep(self) -> None:
         """Tick until cancelled; while the bot has no schedule, Redis is left alone."""
@@ -63,7 +70,7 @@ class Ticker:
             if not schedule.catch_up:
                 due = [tick_ms for tick_ms in due if tick_ms >= now_ms - GRACE_MS]
             for tick_ms in due:
-                if await self._ledger.accept(tick_delivery(schedule, tick_ms, now_ms)):
+                if await self._ledger.accept(tick_delivery(schedule, tick_ms, now_ms, source=self._source)):
                     log.info("schedule ticked", schedule=schedule.name, tick=tick_iso(schedule, tick_ms))
             now_known = schedules.Schedule(
                 cron=schedule.cron,

@@ -31,8 +31,8 @@ class CurrentDelivery:
 
     ``attempt`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
     ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``parent`` is the delivery
-    whose handler enqueued this one; ``log`` is a structlog logger that already carries the delivery's id,
-    attempt and handler.
+    whose handler enqueued this one, ``source`` the GitLab that it is from; ``log`` is a structlog logger
+    that already carries the delivery's id, attempt and handler.
     """
 
     id: str
@@ -41,6 +41,7 @@ class CurrentDelivery:
     received_ms: int
     event_uuid: str | None = None
     parent: str | None = None
+    source: str = "default"
     log: Any = field(default=None, compare=False, repr=False)
 
     @property

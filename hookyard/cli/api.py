@@ -31,6 +31,9 @@ def api(
             "a repeated key sends a list.",
         ),
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which of HOOKYARD_SOURCES; else the first.")
+    ] = None,
     paginate: Annotated[bool, typer.Option("--paginate", help="Follow a list to its last page.")] = False,
 ) -> None:
     """Make one GitLab REST call.
@@ -45,7 +48,10 @@ def api(
     from hookyard.cli import gitlab_call
     from hookyard.gitlab.errors import why_it_failed
 
-    settings = context_or_exit().settings
+    sources = context_or_exit().settings.by_source
+    if source is not None and source not in sources:
+        stop(f"--source {source}: there are {', '.join(sources)}", EXIT_USAGE)
+    settings = sources[source] if source is not None else next(iter(sources.values()))
     try:
         call = gitlab_call.read_call(
             method, path, fields or [], paginate=paginate, gitlab_url=settings.gitlab_url

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hookyard.host.failures import describe
 from hookyard.ledger.records import one_line
+from hookyard.settings.source_names import DEFAULT_SOURCE
 from hookyard.telemetry.scrubber import scrub
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def key_of(key: str | Callable[..., Any], event: Event) -> tuple[str | None, str
     if len(text) <= LONGEST:
         return text, None
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", None
+
+
+def within(source: str, key: str) -> str:
+    """Return a key that stands for one GitLab only, where there are several."""
+    return key if source == DEFAULT_SOURCE else f"{source}:{key}"
 
 
 def caused_by(event: Event) -> int | None:

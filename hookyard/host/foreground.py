@@ -108,6 +108,7 @@ async def try_delivery(
                 received_ms=delivery.received_ms,
                 event_uuid=delivery.event_uuid,
                 parent=delivery.parent,
+                source=delivery.source,
             )
         )
         opened = await reports.next()

@@ -95,6 +95,7 @@ class Host:
         self._lifespan = contextlib.AsyncExitStack()
         self.stopped = asyncio.Event()
         self._settings = settings
+        self._by_source = settings.by_source
         self._cell: Cell = [0] if cell is None else cell
         self._runs: dict[int, _Opened] = {}
         self._client = open_client(settings)
@@ -115,7 +116,8 @@ class Host:
         :raises NotUsable: when that fails, or does not yield what the handlers name.
         """
         if self.registry.skips_own:
-            self.registry.own_id = await self._own_id()
+            for source, settings in self._by_source.items():
+                self.registry.own_ids[source] = await self._own_id(settings)
         if not isinstance(self._router, Bot):
             return
         try:
@@ -126,11 +128,11 @@ class Host:
         if faults := self.registry.equip(resources):
             raise NotUsable(faults)
 
-    async def _own_id(self) -> int:
+    async def _own_id(self, settings: Settings) -> int:
         """Return the id of the account whose access token this is."""
-        if self._settings.access_token is None:
+        if settings.access_token is None:
             raise NotUsable(('policy(own="skip") asks GitLab whose access token it is: set GL_ACCESS_TOKEN',))
-        gl = DeliveryGitLabAPI(self._client, self._settings, event_uuid=None, clock=time.time)
+        gl = DeliveryGitLabAPI(self._client, settings, event_uuid=None, clock=time.time)
         try:
             return int((await gl.getitem("/user"))["id"])
         except Exception as exc:
@@ -179,10 +181,14 @@ class Host:
     def _open(self, order: Open) -> None:
         try:
             event = read_event(order.event, order.content_type, order.body)
-            places = self.registry.find(event)
+            if order.source not in self._by_source:
+                known = ", ".join(self._by_source)
+                message = f"its source {order.source} is none of HOOKYARD_SOURCES ({known})"
+                raise LookupError(message)
+            places = self.registry.find(event, order.source)
             keys: tuple[tuple[str | None, str | None], ...] = ()
             if self.registry.is_keyed:
-                keys = self._keys(order.run, event, places)
+                keys = self._keys(order, event, places)
         except Exception as exc:  # noqa: BLE001 - the ingress could parse it; must not stop this host
             log.error("event cannot be rebuilt", delivery_id=order.delivery_id, error=type(exc).__name__)
             error = one_line(f"the event could not be rebuilt: {scrub(describe(exc))}")
@@ -196,11 +202,11 @@ class Host:
             self._start(opened, places[0], attempt=1, start_by=start_by)
 
     def _keys(
-        self, run: int, event: Event, places: tuple[int, ...]
+        self, order: Open, event: Event, places: tuple[int, ...]
     ) -> tuple[tuple[str | None, str | None], ...]:
-        self._cell[0] = run  # functions of the bot's follow, which may keep the loop
+        self._cell[0] = order.run  # functions of the bot's follow, which may keep the loop
         try:
-            return self.registry.event_keys(event, places)
+            return self.registry.event_keys(event, places, order.source)
         finally:
             self._cell[0] = 0
 
@@ -228,6 +234,7 @@ class Host:
                 received_ms=delivery.received_ms,
                 event_uuid=delivery.event_uuid,
                 parent=delivery.parent,
+                source=delivery.source,
                 log=structlog.get_logger(
                     "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=attempt
                 ),
@@ -240,7 +247,7 @@ class Host:
     async def _run(self, opened: _Opened, job: Job) -> None:
         gl = DeliveryGitLabAPI(
             self._client,
-            self._settings,
+            self._by_source[opened.order.source],
             event_uuid=None if job.is_chained else opened.order.event_uuid,
             clock=time.time,
             metrics=self,

@@ -18,6 +18,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hookyard import CurrentDelivery, GiveUp, Wait, as_current, current_delivery
+from hookyard.host.event_key import within
 from hookyard.host.failures import describe, leaves, trace
 from hookyard.host.messages import Ended, FollowUp
 from hookyard.host.retry import LONGEST_ASKED_S, Again, Limits, Stop, decide, waits_of
@@ -215,7 +216,10 @@ class Job:
             took_ms=took_ms,
             again_s=min(longest.seconds, LONGEST_ASKED_S),
             error=one_line(scrub(describe(longest).removeprefix("Wait: "))),
-            wake_on=next((each.wake_on for each in waits if each.wake_on is not None), None),
+            wake_on=next(
+                (within(self.current.source, each.wake_on) for each in waits if each.wake_on is not None),
+                None,
+            ),
         )
 
 

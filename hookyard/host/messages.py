@@ -41,6 +41,7 @@ class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
     event_uuid: str | None
     start_by: float | None = None
     parent: str | None = None
+    source: str = "default"
 
 
 class Invoke(Struct, tag=2, array_like=True, frozen=True, gc=False):

@@ -18,9 +18,10 @@ from gidgetlab.routing import Router
 from gidgetlab.sansio import Event
 
 from hookyard import Bot, handler_name, policy_of
-from hookyard.host.event_key import caused_by, key_of, template_fault
+from hookyard.host.event_key import caused_by, key_of, template_fault, within
 from hookyard.host.messages import Gate, HandlerInfo, ScheduleInfo
 from hookyard.host.ticks import schedule_fault
+from hookyard.settings.source_names import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -45,7 +46,7 @@ class Registry:
             ScheduleInfo(each.name, each.event, each.cron, each.timezone, each.catch_up)
             for each in (router.schedules if isinstance(router, Bot) else ())
         )
-        self.own_id: int | None = None
+        self.own_ids: dict[str, int] = {}
         self._policies = [policy_of(call) for call in self.calls]
         self._keys = [policy.key for policy in self._policies]
         self.is_keyed = any(key is not None for key in self._keys)
@@ -59,7 +60,7 @@ class Registry:
             self.calls.append(call)
         return place
 
-    def find(self, event: Event) -> tuple[int, ...]:
+    def find(self, event: Event, source: str = DEFAULT_SOURCE) -> tuple[int, ...]:
         """Return the places of *event*'s handlers in the order in which gidgetlab would call them.
 
         A handler that is registered twice for the same event is there twice, as gidgetlab calls it.
@@ -69,21 +70,24 @@ class Registry:
         finding = self._matching.dispatch(_Matchable(event.data, event=event.event), found)
         with contextlib.suppress(StopIteration):
             finding.send(None)
-        if self.own_id is not None and caused_by(event) == self.own_id:
+        if self.own_ids and caused_by(event) == self.own_ids[source]:
             found = [place for place in found if not self._policies[place].skips_own]
         return tuple(found)
 
     @property
     def skips_own(self) -> bool:
-        """Whether any handler leaves out what the bot's own account caused: ``own_id`` is to be set."""
+        """Whether any handler leaves out what the bot's own account caused: ``own_ids`` are to be set."""
         return any(policy.skips_own for policy in self._policies)
 
-    def event_keys(self, event: Event, places: Sequence[int]) -> tuple[tuple[str | None, str | None], ...]:
+    def event_keys(
+        self, event: Event, places: Sequence[int], source: str = DEFAULT_SOURCE
+    ) -> tuple[tuple[str | None, str | None], ...]:
         """Return the key of *event* for each handler, or why it has none; empty where none wants one."""
         if all(self._keys[place] is None for place in places):
             return ()
         wanted = [self._keys[place] for place in places]
-        return tuple((None, None) if key is None else key_of(key, event) for key in wanted)
+        found = ((None, None) if key is None else key_of(key, event) for key in wanted)
+        return tuple((within(source, key) if key is not None else None, fault) for key, fault in found)
 
     def faults(self) -> tuple[str, ...]:
         """Return what keeps these handlers from being run: names that two share, and wrong signatures."""

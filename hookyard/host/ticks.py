@@ -11,6 +11,7 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from hookyard.ledger.records import Delivery
+from hookyard.settings.source_names import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,9 @@ def tick_iso(schedule: ScheduleInfo, tick_ms: int) -> str:
     return datetime.fromtimestamp(tick_ms / 1000, ZoneInfo(schedule.timezone)).isoformat()
 
 
-def tick_delivery(schedule: ScheduleInfo, tick_ms: int, now_ms: int) -> Delivery:
+def tick_delivery(
+    schedule: ScheduleInfo, tick_ms: int, now_ms: int, *, source: str = DEFAULT_SOURCE
+) -> Delivery:
     """Return the delivery of a tick; its id tells both, so a ledger takes it once."""
     name = hashlib.sha256(schedule.name.encode()).hexdigest()[:12]
     return Delivery(
@@ -67,6 +70,7 @@ def tick_delivery(schedule: ScheduleInfo, tick_ms: int, now_ms: int) -> Delivery
         content_type="application/json",
         body=msgspec.json.encode({"schedule": schedule.name, "tick": tick_iso(schedule, tick_ms)}),
         headers={},
+        source=source,
         origin="schedule",
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import os
 import re
 import sys
@@ -17,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hookyard.redis.urls import check_url, masked, passwords, with_password
 from hookyard.settings.consistency import inconsistencies
 from hookyard.settings.limits import KEPT_RUNS
 from hookyard.settings.secret_files import SecretFiles, UnusableSecret, is_placeholder
+from hookyard.settings.source_names import DEFAULT_SOURCE
+from hookyard.settings.sources import read_sources, unauthenticated
 from hookyard.settings.types import (
     DEFAULT_PORT,
     ConsolePort,
@@ -45,13 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SIGNING_KEY_BYTES: Final = 32
-_FORMER_NAMES: Final = {
-    "HOOKYARD_TRIES": "HOOKYARD_MAX_ATTEMPTS",
-    "HOOKYARD_RETRIES": "HOOKYARD_MAX_ATTEMPTS",
-    "HOOKYARD_RETRY_BASE_S": "HOOKYARD_BACKOFF_S",
-    "HOOKYARD_RETRY_MAX_S": "HOOKYARD_MAX_BACKOFF_S",
-    "HOOKYARD_MAX_DEATHS": "HOOKYARD_MAX_CRASHES",
-}
 _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
 _MONTH_S: Final = 30 * _DAY_S
@@ -67,8 +61,6 @@ _HOLD_SECRETS: Final = (
 )
 _HANDLERS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*|[\w.-]+")
 """``module:router``, where both may be dotted; or the name of an entry point."""
-
-_KUBERNETES_INJECTS: Final = re.compile(r"HOOKYARD_(SERVICE_|PORT(_|$)|.*_SERVICE_(HOST|PORT)|.*_PORT(_|$))")
 
 
 class SettingsError(Exception):
@@ -101,6 +93,10 @@ class Settings(BaseSettings):
     signature_tolerance_s: int = _setting("HOOKYARD_SIGNATURE_TOLERANCE_S", default=300, ge=1)
     allow_unauthenticated: bool = _setting("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
     allowed_hosts: Names = _setting("HOOKYARD_ALLOWED_HOSTS", default=())
+
+    # Several GitLabs
+    sources: Names = _setting("HOOKYARD_SOURCES", default=())
+    _by_source: dict[str, Settings] = PrivateAttr(default_factory=dict)
 
     # GitLab's REST API
     gitlab_url: str = _setting("GL_URL", default="https://gitlab.com")
@@ -243,6 +239,11 @@ class Settings(BaseSettings):
         return tokens
 
     @property
+    def by_source(self) -> dict[str, Settings]:
+        """The settings for each GitLab, which differ in address and secrets; ``default`` for the only one."""
+        return self._by_source if self.sources else {DEFAULT_SOURCE: self}
+
+    @property
     def lease_ms(self) -> int:
         """The lease in whole milliseconds."""
         return int(self.lease_s * 1000)
@@ -298,6 +299,10 @@ def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> S
         redis_url=settings.redis_url if "redis_url" in settings.model_fields_set else None,
         has_redis_password=settings.redis_password is not None,
     )
+    settings._by_source, wrong = read_sources(  # noqa: SLF001 - our own
+        settings.sources, {**os.environ, **given}, lambda values: _read({**given, **values})
+    )
+    further += wrong
     further += check(settings)
     # a consequence of a fault that is reported already is not reported as another one
     faults = [*faulty.values(), *(fault for fault in further if not any(name in fault for name in faulty))]
@@ -306,7 +311,8 @@ def _load(given: dict[str, object], check: Callable[[Settings], list[str]]) -> S
     if settings.redis_password is not None:
         url = with_password(settings.redis_url, settings.redis_password.get_secret_value())
         settings = settings.model_copy(update={"redis_url": url})
-    keep_out(_secrets(settings))
+    for one in (settings, *settings.by_source.values()):
+        keep_out(_secrets(one))
     return settings
 
 
@@ -351,6 +357,8 @@ def load_or_exit(check: Callable[[Settings], list[str]] | None = None) -> Settin
 
 def ingress_faults(settings: Settings) -> list[str]:
     """Return what keeps an ingress from starting although each setting is valid."""
+    if settings.sources:
+        return unauthenticated(settings.by_source, allow=settings.allow_unauthenticated)
     if settings.secret_tokens or settings.signing_tokens or settings.allow_unauthenticated:
         return []
     return [
@@ -366,24 +374,6 @@ def worker_faults(settings: Settings) -> list[str]:
     if settings.handlers:
         return []
     return ["HOOKYARD_HANDLERS is not set: set it to your bot's module and router, such as mybot:router"]
-
-
-def unknown_variables() -> list[str]:
-    """Return warnings about ``HOOKYARD_…`` variables in the environment that no setting reads.
-
-    Variables that Kubernetes injects for a Service named hookyard are ignored.
-    """
-    known = {variable(field) for field in Settings.model_fields}
-    warnings = []
-    for name in sorted(os.environ):
-        if name.startswith("HOOKYARD_") and name not in known and not _KUBERNETES_INJECTS.match(name):
-            near = (
-                [_FORMER_NAMES[name]]
-                if name in _FORMER_NAMES
-                else difflib.get_close_matches(name, known, n=1)
-            )
-            warnings.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
-    return warnings
 
 
 def working_directory() -> Path:

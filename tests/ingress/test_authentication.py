@@ -15,6 +15,7 @@ from hookyard.settings.settings import decode_signing_token
 from ingress.authentication import (
     UNAUTHENTICATED,
     Credentials,
+    Sender,
     Signed,
     authenticate,
     make_credentials,
@@ -54,7 +55,9 @@ def signed(key: bytes = KEY, *, timestamp: bytes = b"%d" % NOW, body: bytes = BO
 def judge(headers, body, *, credentials, now_s):
     """Judge a request as the endpoint does: its head, and with its body what that leaves open."""
     found = authenticate(headers, credentials=credentials, now_s=now_s)
-    return verify(found, body, credentials=credentials) if isinstance(found, Signed) else found
+    if isinstance(found, Signed):
+        found = verify(found, body, credentials=credentials)
+    return found.name if isinstance(found, Sender) else found
 
 
 def reason(headers, known, *, body=BODY, now_s=NOW):

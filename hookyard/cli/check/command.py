@@ -10,7 +10,7 @@ import json
 import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.table import Table
@@ -23,7 +23,11 @@ from hookyard.cli.context import CliContext, resolve_context
 from hookyard.cli.launch import child_environment, module_command
 from hookyard.cli.output.terminal import EXIT_FAILED, EXIT_USAGE, JsonOption, show, show_json
 from hookyard.cli.output.text import one_line
-from hookyard.settings.settings import SettingsError, ingress_faults, unknown_variables, worker_faults
+from hookyard.settings.settings import SettingsError, ingress_faults, worker_faults
+from hookyard.settings.unknown import unknown_variables
+
+if TYPE_CHECKING:
+    from hookyard.settings.settings import Settings
 
 _PROBE_S: Final = 90.0
 _STYLES: Final = {Level.OK: "green", Level.RISK: "yellow", Level.FAULT: "bold red"}
@@ -78,8 +82,14 @@ def _handlers_findings(context: CliContext) -> list[Finding]:
 def _gitlab_findings(context: CliContext) -> list[Finding]:
     from hookyard.cli.check.gitlab_probe import look_at_gitlab
 
-    settings = context.settings
-    report = asyncio.run(look_at_gitlab(settings))
+    return [
+        finding
+        for settings in context.settings.by_source.values()
+        for finding in _findings_of(context, settings, asyncio.run(look_at_gitlab(settings)))
+    ]
+
+
+def _findings_of(context: CliContext, settings: Settings, report: dict[str, Any]) -> list[Finding]:
     is_emulator = (
         context.stack is not None and "emulator" in context.stack.addresses and "GL_URL" not in context.given
     )

@@ -27,13 +27,14 @@ def of_settings(
     findings = [ok("settings", f"all valid; {given} set in the environment")]
     findings += [risk("settings", warning, "Correct its name or unset it.") for warning in unknown]
     findings += [fault("sender", *_what_and_todo(text)) for text in ingress_faults]
-    secrets = len(settings.secret_tokens) + len(settings.signing_tokens)
-    if secrets:
+    signing = sum(len(one.signing_tokens) for one in settings.by_source.values())
+    tokens = sum(len(one.secret_tokens) for one in settings.by_source.values())
+    if signing or tokens:
         findings.append(
             ok(
                 "sender",
-                f"webhooks are authenticated by {_many(len(settings.signing_tokens), 'signing token')} "
-                f"and {_many(len(settings.secret_tokens), 'secret token')}",
+                f"webhooks are authenticated by {_many(signing, 'signing token')} "
+                f"and {_many(tokens, 'secret token')}",
             )
         )
     elif settings.allow_unauthenticated:

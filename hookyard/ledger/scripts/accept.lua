@@ -34,7 +34,8 @@ for i = 2, #ARGV, 5 do
         came[at + 1], came[at + 2] = received_ms, id
         local facts = index_accepted(id, received_ms, ARGV[i + 2], now)
         if has_alarms and facts.project and facts.object then
-            ring(facts.project .. facts.object)
+            local source = facts.source and facts.source ~= 'default' and facts.source .. ':' or ''
+            ring(source .. facts.project .. facts.object)
         end
     end
 end

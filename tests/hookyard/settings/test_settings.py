@@ -13,9 +13,9 @@ from hookyard.settings.settings import (
     ingress_faults,
     load,
     load_or_exit,
-    unknown_variables,
     variable,
 )
+from hookyard.settings.unknown import unknown_variables
 
 TOKEN = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
