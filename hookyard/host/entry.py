@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from hookyard.settings.settings import Settings
 
+log = logs.get_logger("worker")
+
 _RECURSION_LIMIT: Final = 5_000
 """Above Python's own 1,000, so that JSON which an ingress could parse is never too deep for a handler."""
 
@@ -97,6 +99,8 @@ async def _opened(bot: Router | HandlersError, settings: Settings, cell: memoryv
     host = Host(bot, settings, cell=cell)
     if faults := host.registry.faults():
         raise NotUsable(faults)
+    for warning in host.registry.warnings():
+        log.warning("handler looks wrong", why=warning)
     await host.open()
     return host
 

@@ -19,12 +19,13 @@ from gidgetlab.sansio import Event
 
 from hookyard import Bot, handler_name, policy_of
 from hookyard.host.event_key import caused_by, key_of, template_fault, within
+from hookyard.host.lint import registration_faults, source_faults
 from hookyard.host.messages import Gate, HandlerInfo, ScheduleInfo
 from hookyard.host.ticks import schedule_fault
 from hookyard.settings.source_names import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from hookyard import Policy
 
@@ -108,6 +109,15 @@ class Registry:
         faults += [f"{each.name}: {fault}" for each in self.schedules if (fault := schedule_fault(each))]
         return tuple(faults)
 
+    def warnings(self) -> Iterator[str]:
+        """Yield what looks wrong, although the handlers can be run."""
+        for call, info in zip(self.calls, self.infos, strict=True):
+            for text in source_faults(call):
+                yield f"{info.name}: {text}"
+        for place, event, attributes in self._matching.registrations:
+            for text in registration_faults(event, attributes):
+                yield f"{self.infos[place].name}: {text}"
+
     def equip(self, resources: Mapping[str, Any]) -> tuple[str, ...]:
         """Give each handler the *resources* that it names; return what keeps any from being run."""
         faults = []
@@ -127,11 +137,13 @@ class _Matching(Router):
 
     def __init__(self, router: Router, place_of: Callable[[Call], int]) -> None:
         self._place_of = place_of
+        self.registrations: list[tuple[int, str, dict[str, Hashable]]] = []
         super().__init__(router)
 
     def add(self, func: Call, event_type: str, **object_attribute: Hashable) -> None:
         """Register a callback that notes *func*; gidgetlab's constructor comes through here as well."""
         place = self._place_of(func)
+        self.registrations.append((place, event_type, object_attribute))
 
         async def note(_event: Event, found: list[int]) -> None:
             found.append(place)

@@ -76,7 +76,9 @@ def _handlers_findings(context: CliContext) -> list[Finding]:
     report = _report(context, "hookyard.cli.check.handlers_probe")
     if isinstance(report, str):
         return [fault("handlers", f"they could not be checked{report}")]
-    return rules.of_handlers(report)
+    return rules.of_handlers(
+        report, gitlab_url=None if _has_emulator(context) else context.settings.gitlab_url
+    )
 
 
 def _gitlab_findings(context: CliContext) -> list[Finding]:
@@ -90,15 +92,19 @@ def _gitlab_findings(context: CliContext) -> list[Finding]:
 
 
 def _findings_of(context: CliContext, settings: Settings, report: dict[str, Any]) -> list[Finding]:
-    is_emulator = (
-        context.stack is not None and "emulator" in context.stack.addresses and "GL_URL" not in context.given
-    )
+    is_emulator = _has_emulator(context)
     return [
         *rules.of_gitlab(report, today=datetime.now(UTC).date(), is_emulator=is_emulator),
         *live_rules.of_gitlab_clock(
             report, tolerance_s=settings.signature_tolerance_s, signed=bool(settings.signing_tokens)
         ),
     ]
+
+
+def _has_emulator(context: CliContext) -> bool:
+    return (
+        context.stack is not None and "emulator" in context.stack.addresses and "GL_URL" not in context.given
+    )
 
 
 def _report(context: CliContext, module: str) -> dict[str, Any] | str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gidgetlab.routing import Router
 
 from hookyard import handler_name
+from hookyard.host.lint import registration_faults, source_faults
 from hookyard.host.load import HandlersError, load_router
 from hookyard.host.registry import Registry
 from hookyard.settings.settings import load_or_exit
@@ -27,12 +28,17 @@ class _RegistrationReader(Router):
 
     def __init__(self, router: Router) -> None:
         self.found: dict[str, list[str]] = {}
+        self.warnings: dict[str, list[str]] = {}
         super().__init__(router)
 
     def add(self, func: Callable[..., Any], event_type: str, **object_attribute: Hashable) -> None:
         """Record a registration."""
         conditions = "".join(f" ({key}={value})" for key, value in object_attribute.items())
-        self.found.setdefault(handler_name(func), []).append(f"{event_type}{conditions}")
+        name = handler_name(func)
+        if name not in self.found:
+            self.warnings[name] = list(source_faults(func))
+        self.found.setdefault(name, []).append(f"{event_type}{conditions}")
+        self.warnings[name] += registration_faults(event_type, object_attribute)
 
 
 def handlers_report(import_string: str) -> dict[str, Any]:
@@ -41,12 +47,14 @@ def handlers_report(import_string: str) -> dict[str, Any]:
         with redirect_stdout(sys.stderr):  # a bot may print while it is imported
             router = load_router(import_string)
     except HandlersError as exc:
-        return {"import_string": import_string, "error": str(exc), "handlers": {}}
+        return {"import_string": import_string, "error": str(exc), "handlers": {}, "warnings": {}}
     faults = Registry(router).faults()
+    read = _RegistrationReader(router)
     return {
         "import_string": import_string,
         "error": "; ".join(faults) or None,
-        "handlers": _RegistrationReader(router).found,
+        "handlers": read.found,
+        "warnings": {name: found for name, found in read.warnings.items() if found},
     }
 
 

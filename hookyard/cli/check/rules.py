@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OLDEST_REDIS: Final = (6, 2)
 _EXPIRES_SOON_DAYS: Final = 14
 _NEARLY_FULL: Final = 0.9
+EXAMPLE_BOT: Final = "handlers:router"
 
 
 def of_settings(
@@ -169,8 +170,11 @@ def _what_and_todo(text: str) -> tuple[str, str]:
     return what, f"{todo[:1].upper()}{todo[1:]}."
 
 
-def of_handlers(report: Mapping[str, Any]) -> list[Finding]:
-    """Judge the report of ``handlers_probe``."""
+def of_handlers(report: Mapping[str, Any], *, gitlab_url: str | None = None) -> list[Finding]:
+    """Judge the report of ``handlers_probe``.
+
+    :param gitlab_url: a GitLab that is not the emulator.
+    """
     if report["error"]:
         return [fault("handlers", report["error"])]
     found: dict[str, list[str]] = report["handlers"]
@@ -182,7 +186,19 @@ def of_handlers(report: Mapping[str, Any]) -> list[Finding]:
                 'Register one with @router.register("Issue Hook", action="open").',
             )
         ]
-    return [ok("handler", f"{name} for {', '.join(events)}") for name, events in found.items()]
+    warnings: dict[str, list[str]] = report["warnings"]
+    findings = [*_example_bot(report, gitlab_url)]
+    for name, events in found.items():
+        findings.append(ok("handler", f"{name} for {', '.join(events)}"))
+        findings += [risk("handler", f"{name}: {text}", "") for text in warnings.get(name, ())]
+    return findings
+
+
+def _example_bot(report: Mapping[str, Any], gitlab_url: str | None) -> list[Finding]:
+    if report["import_string"] != EXAMPLE_BOT or gitlab_url is None:
+        return []
+    text = f"the example bot runs, which greets people at {gitlab_url}"
+    return [risk("handlers", text, "Set HOOKYARD_HANDLERS to your own bot.")]
 
 
 def of_gitlab(report: Mapping[str, Any], *, today: date, is_emulator: bool = False) -> list[Finding]:

@@ -58,4 +58,9 @@ async def test_the_process_prints_one_json_object_whatever_a_bot_prints(processe
     )
     assert await asyncio.to_thread(process.wait, 30) == 0
     last = processes.log("out").splitlines()[-1]
-    assert json.loads(last) == {"import_string": "bot:router", "error": None, "handlers": {}}
+    assert json.loads(last) == {
+        "import_string": "bot:router",
+        "error": None,
+        "handlers": {},
+        "warnings": {},
+    }

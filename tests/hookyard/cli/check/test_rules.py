@@ -98,8 +98,23 @@ def test_each_handler_is_shown_with_its_events():
         "import_string": "b:r",
         "error": None,
         "handlers": {"b:f": ["Push Hook", "Issue Hook (action=open)"]},
+        "warnings": {"b:f": ["time.sleep (line 7) blocks the event loop"]},
     }
-    assert rules.of_handlers(report)[0].text == "b:f for Push Hook, Issue Hook (action=open)"
+    found = rules.of_handlers(report)
+    assert [one.level.value for one in found] == ["ok", "risk"]
+    assert found[0].text == "b:f for Push Hook, Issue Hook (action=open)"
+    assert found[1].text == "b:f: time.sleep (line 7) blocks the event loop"
+
+
+def test_the_example_bot_is_a_risk_at_a_real_gitlab():
+    report = {
+        "import_string": rules.EXAMPLE_BOT,
+        "error": None,
+        "handlers": {"handlers:greet": ["Issue Hook"]},
+        "warnings": {},
+    }
+    assert levels(rules.of_handlers(report, gitlab_url="https://gitlab.example.com"))["handlers"] == "risk"
+    assert "handlers" not in levels(rules.of_handlers(report))
 
 
 def a_token(**changed):
