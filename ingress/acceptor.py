@@ -33,6 +33,10 @@ PROBE_S: Final = 0.25
 LOOK_S: Final = 2.0
 """How often an idle ingress looks whether another process that crashed left anything in the spool."""
 
+SPOOL_S: Final = 4.0
+"""A disk that takes longer to confirm has the delivery refused, since GitLab hangs up after 10 s; if it was
+written all the same, it is handled."""
+
 _FULL: Final = 0.99
 
 
@@ -137,10 +141,12 @@ class Acceptor:
         if self._spool is None:
             raise NotAccepted(f"{fault}, and there is no spool")
         try:
-            is_new = await self._spool.put(delivery)
-        except CannotSpool as exc:
-            self._note_spool(exc)
-            raise NotAccepted(f"{fault}, and {exc}") from exc
+            async with asyncio.timeout(SPOOL_S):
+                is_new = await self._spool.put(delivery)
+        except (CannotSpool, TimeoutError) as exc:
+            error = exc if isinstance(exc, CannotSpool) else CannotSpool(f"its disk took over {SPOOL_S:g} s")
+            self._note_spool(error)
+            raise NotAccepted(f"{fault}, and {error}") from exc
         self._note_spool(None)
         self._spooled.set()
         return Accepted.SPOOLED if is_new else Accepted.DUPLICATE
