@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from gidgetlab.exceptions import BadRequest
 
-from hookyard.gitlab.events import read_event
+from hookyard.gitlab.events import describe, read_event
 from hookyard.ledger.records import Delivery
 from hookyard.settings.source_names import DEFAULT_SOURCE
 from ingress.head import BAD_CONTENT_TYPE, read_content_type
@@ -22,18 +22,12 @@ from ingress.outline import outline
 from ingress.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gidgetlab.sansio import Event
 
     from ingress.authentication import Sender
     from ingress.head import Head
 
-_NAME_LIMIT: Final = 200
 _ID_LIMIT: Final = 128
-_LARGEST_NUMBER: Final = 10**12
-"""GitLab's ids are smaller; a custom template's number may be anything."""
-
 LARGE_BYTES: Final = 64 * 1024
 """A larger body is looked through, not built: 128 KB of numbers take 50 ms, in which nobody is answered."""
 
@@ -131,58 +125,3 @@ def _refusal_of(cause: BaseException | None) -> Refusal:
     if isinstance(cause, ValueError) and "integer string conversion" in str(cause):
         return Refusal(status=400, reason="malformed", detail="the JSON holds a number with too many digits")
     return BAD_CONTENT_TYPE
-
-
-def describe(data: Any) -> tuple[str | None, str | None]:
-    """Return what operators search for: the project, and the issue (``#7``) or merge request (``!12``).
-
-    The body of a custom template can have any shape, so nothing is assumed.
-    """
-    body = _mapping(data)
-    project = _mapping(body.get("project"))
-    path = _name(project.get("path_with_namespace"))
-    if not path:  # nearly every body has it, so the rest is seldom needed
-        places = (
-            body.get("project_path_with_namespace"),
-            body.get("path_with_namespace"),
-            body.get("group_path"),
-            _mapping(body.get("group")).get("group_path"),
-            project.get("id"),
-            body.get("project_id"),
-        )
-        path = next((name for place in places if (name := _name(place))), None)
-    return path, _thing(body)
-
-
-def _thing(body: Mapping[str, Any]) -> str | None:
-    attributes, request = _mapping(body.get("object_attributes")), _mapping(body.get("merge_request"))
-    match body.get("object_kind"):
-        case "issue" | "work_item":
-            sign, iid = "#", attributes.get("iid")
-        case "merge_request":
-            sign, iid = "!", attributes.get("iid")
-        case "note" if not request:
-            sign, iid = "#", _mapping(body.get("issue")).get("iid")
-        case "note" | "pipeline":
-            sign, iid = "!", request.get("iid")
-        case _:
-            return None
-    return f"{sign}{iid}" if _is_number(iid) else None
-
-
-def _name(value: object) -> str | None:
-    """Return a path or an id that is safe to store and show: no control characters, no lone surrogates."""
-    if isinstance(value, str):
-        name = value[:_NAME_LIMIT]
-        if name.isprintable():
-            return name
-        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
-    return str(value) if _is_number(value) else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_NUMBER
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

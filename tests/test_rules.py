@@ -112,6 +112,7 @@ PURE = [
     "hookyard/ledger/claims.py",
     "hookyard/ledger/records.py",
     "hookyard/gitlab/events.py",
+    "hookyard/gitlab/missed.py",
     "hookyard/settings/source_names.py",
     "hookyard/ledger/codec.py",
     "hookyard/console/charts.py",

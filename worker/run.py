@@ -77,6 +77,7 @@ class ActiveRun:
             event_uuid=delivery.event_uuid,
             parent=delivery.parent,
             source=delivery.source,
+            redacted=delivery.redacted,
             # no handler has run yet, so the first one is due and nothing is to be recorded before it starts
             start_by=None if self._before else context.leases.start_by(delivery.id, record.token),
         )

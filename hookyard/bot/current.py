@@ -31,8 +31,9 @@ class CurrentDelivery:
 
     ``attempt`` counts from 1 within a round; ``received_ms`` is Unix time in milliseconds;
     ``event_uuid`` is GitLab's ``X-Gitlab-Event-UUID`` (not unique per delivery); ``parent`` is the delivery
-    whose handler enqueued this one, ``source`` the GitLab that it is from; ``log`` is a structlog logger
-    that already carries the delivery's id, attempt and handler.
+    whose handler enqueued this one, ``source`` the GitLab that it is from; ``redacted`` says that it was
+    fetched from GitLab's log, where e-mails are blacked out; ``log`` is a structlog logger that already
+    carries the delivery's id, attempt and handler.
     """
 
     id: str
@@ -42,6 +43,7 @@ class CurrentDelivery:
     event_uuid: str | None = None
     parent: str | None = None
     source: str = "default"
+    redacted: bool = False
     log: Any = field(default=None, compare=False, repr=False)
 
     @property

@@ -10,7 +10,20 @@ from typing import Annotated, Final
 
 import typer
 
-from hookyard.cli import api, console, deliveries, emulator, health, preflight, replay, serve, toolbox, trial
+from hookyard.cli import (
+    api,
+    console,
+    deliveries,
+    emulator,
+    health,
+    importing,
+    preflight,
+    replay,
+    serve,
+    toolbox,
+    trial,
+    webhooks,
+)
 from hookyard.cli.check.command import check
 from hookyard.cli.new.project import new
 from hookyard.cli.output.encoding import print_on_any_locale
@@ -18,6 +31,7 @@ from hookyard.cli.up.command import up
 
 START: Final = "Start"
 DELIVERIES: Final = "Deliveries"
+GITLAB: Final = "GitLab's side"
 TROUBLESHOOT: Final = "Try it out and troubleshoot"
 PROCESSES: Final = "Single processes, for production"
 
@@ -89,6 +103,18 @@ app.command(
     rich_help_panel=DELIVERIES,
     epilog=_examples("hookyard breakers", "hookyard breakers --lift group/app!7"),
 )(toolbox.breakers)
+
+app.command(rich_help_panel=GITLAB, epilog=_examples("hookyard hooks", "hookyard hooks group/app --enable"))(
+    webhooks.hooks
+)
+app.command(rich_help_panel=GITLAB, epilog=_examples("hookyard missed --since 2h", "hookyard missed --lost"))(
+    importing.missed
+)
+app.command(
+    "import",
+    rich_help_panel=GITLAB,
+    epilog=_examples("hookyard import --dry-run", "hookyard import --since 2h --project group/app"),
+)(importing.import_)
 
 emulator.add_send(
     app,

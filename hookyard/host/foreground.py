@@ -109,6 +109,7 @@ async def try_delivery(
                 event_uuid=delivery.event_uuid,
                 parent=delivery.parent,
                 source=delivery.source,
+                redacted=delivery.redacted,
             )
         )
         opened = await reports.next()

@@ -235,6 +235,7 @@ class Host:
                 event_uuid=delivery.event_uuid,
                 parent=delivery.parent,
                 source=delivery.source,
+                redacted=delivery.redacted,
                 log=structlog.get_logger(
                     "worker", delivery_id=delivery.delivery_id, handler=info.name, attempt=attempt
                 ),

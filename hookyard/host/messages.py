@@ -42,6 +42,7 @@ class Open(Struct, tag=1, array_like=True, frozen=True, gc=False):
     start_by: float | None = None
     parent: str | None = None
     source: str = "default"
+    redacted: bool = False
 
 
 class Invoke(Struct, tag=2, array_like=True, frozen=True, gc=False):

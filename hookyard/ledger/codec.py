@@ -84,6 +84,7 @@ class _Facts(Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=Tru
     trace: str | None = None
     origin: str = "webhook"
     parent: str | None = None
+    redacted: bool = False
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -106,6 +107,7 @@ def pack_meta(delivery: Delivery) -> bytes:
             trace=delivery.trace,
             origin=delivery.origin,
             parent=delivery.parent,
+            redacted=delivery.redacted,
         )
     )
 
@@ -137,6 +139,7 @@ def unpack_delivery(delivery_id: str, meta: bytes, body: bytes = b"") -> Deliver
         trace=facts.trace,
         origin=facts.origin,
         parent=facts.parent,
+        redacted=facts.redacted,
     )
 
 

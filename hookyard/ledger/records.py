@@ -75,7 +75,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     ``headers`` has lower-case names and no secret; ``project`` is a path such as ``group/app`` or an
     id; ``object`` is ``!12`` or ``#7``; ``authenticated_by`` names the secret that proved the sender by
     position and fingerprint; ``trace`` is a W3C ``traceparent``. ``origin`` is where it came from, and
-    ``parent`` the delivery whose handler enqueued it.
+    ``parent`` the delivery whose handler enqueued it; ``redacted``: GitLab's log has blacked out e-mails.
     """
 
     id: str
@@ -91,6 +91,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     trace: str | None = None
     origin: str = "webhook"
     parent: str | None = None
+    redacted: bool = False
 
     @property
     def event_uuid(self) -> str | None:

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     allow_unauthenticated: bool = _setting("HOOKYARD_ALLOW_UNAUTHENTICATED", default=False)
     allowed_hosts: Names = _setting("HOOKYARD_ALLOWED_HOSTS", default=())
 
+    # Webhooks in GitLab
+    watch: Names = _setting("HOOKYARD_WATCH", default=())
+    public_url: str = _setting("HOOKYARD_PUBLIC_URL", default="")
+
     # Several GitLabs
     sources: Names = _setting("HOOKYARD_SOURCES", default=())
     _by_source: dict[str, Settings] = PrivateAttr(default_factory=dict)

@@ -10,13 +10,13 @@ from gidgetlab.sansio import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookyard.gitlab.events import read_event
+from hookyard.gitlab.events import describe, read_event
 from hookyard.ledger.codec import pack_body, pack_meta, unpack_delivery
 from hookyard.ledger.records import Delivery
 from ingress.authentication import UNAUTHENTICATED, Credentials
 from ingress.endpoint import judge
 from ingress.head import KEPT_HEADERS, judge_head
-from ingress.parsing import LARGE_BYTES, describe
+from ingress.parsing import LARGE_BYTES
 from ingress.refusal import Refusal
 
 JSON = "application/json"

@@ -60,4 +60,5 @@ def event(item: HookEvent) -> Json:
         "response_body": item.response_body,
         "execution_duration": item.execution_duration,
         "response_status": item.response_status,
+        "created_at": timestamp(item.created_at),
     }

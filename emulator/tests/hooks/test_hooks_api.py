@@ -223,7 +223,7 @@ async def test_events_are_listed_narrowed_and_paged(
     assert [event["response_status"] for event in events] == ["500", "404", "202", "200"]
     assert events[0].keys() == {
         *("id", "url", "trigger", "request_headers", "request_data", "response_headers"),
-        *("response_body", "execution_duration", "response_status"),
+        *("response_body", "created_at", "execution_duration", "response_status"),
     }
     assert events[0]["trigger"] == "issue_hooks"
     assert events[0]["request_headers"]["X-Gitlab-Token"] == "[REDACTED]"

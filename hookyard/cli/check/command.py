@@ -81,6 +81,15 @@ def _handlers_findings(context: CliContext) -> list[Finding]:
     )
 
 
+def handlers_of(context: CliContext) -> dict[str, list[str]]:
+    """Return each handler of the bot with its events; none where it cannot be loaded."""
+    if worker_faults(context.settings):
+        return {}
+    report = _report(context, "hookyard.cli.check.handlers_probe")
+    handlers: dict[str, list[str]] = {} if isinstance(report, str) else report["handlers"]
+    return handlers
+
+
 def _gitlab_findings(context: CliContext) -> list[Finding]:
     from hookyard.cli.check.gitlab_probe import look_at_gitlab
 

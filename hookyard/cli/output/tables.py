@@ -266,6 +266,29 @@ def breakers(found: Iterable[tuple[str, str, int]], *, now_ms: int) -> Table:
     return table
 
 
+def hooks(found: Iterable[tuple[str, str, str]]) -> Table:
+    """Return webhooks: of each where it is, whether GitLab calls it, and what is to be said of it."""
+    table = _list("webhook", "status", "")
+    for where, status, notes in found:
+        style = "green" if status == "executable" else "yellow" if status == "on probation" else "bold red"
+        table.add_row(Text(text.one_line(where)), Text(status, style=style), Text(text.one_line(notes)))
+    return table
+
+
+def missed(found: Iterable[tuple[str, str, str, int | None, str]], *, now_ms: int) -> Table:
+    """Return what GitLab's log has: of each its fate, event, answer, time (Unix ms) and id."""
+    table = _list("what", "event", "answer", "when", "delivery")
+    for fate, event_name, status, at_ms, delivery_id in found:
+        table.add_row(
+            Text(fate, style="yellow" if fate in {"missed", "accepted, then lost"} else "bright_black"),
+            Text(text.one_line(event_name)),
+            Text(text.one_line(status)),
+            Text(ago(at_ms, now_ms=now_ms) if at_ms is not None else "?"),
+            Text(text.one_line(delivery_id)),
+        )
+    return table
+
+
 def _list(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:

@@ -24,7 +24,22 @@ from tests.fakes import until
 from tests.hookyard.cli.conftest import process_environment
 from tests.ports import free_port
 
-COMMANDS = ["up", "new", "try", "deliveries", "show", "replay", "discard", "stats", "send", "api", "check"]
+COMMANDS = [
+    "up",
+    "new",
+    "try",
+    "hooks",
+    "missed",
+    "import",
+    "deliveries",
+    "show",
+    "replay",
+    "discard",
+    "stats",
+    "send",
+    "api",
+    "check",
+]
 COMMANDS += [
     "schedules",
     "breakers",
