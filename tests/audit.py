@@ -13,7 +13,7 @@ UNFINISHED = {"queued", "running", "waiting", "retrying"}
 DONE = {"succeeded", "ignored"}
 _EXPIRING = (
     *("arq:in-progress:", "arq:retry:"),
-    *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers"),
+    *("hookyard:probe", "hookyard:queue:health-check", "hookyard:workers", "hookyard:watch"),
     *("hookyard:failure:", "hookyard:minutes:", "hookyard:hours:", "hookyard:console:"),
     *("hookyard:line:", "hookyard:holders:", "hookyard:starts:", "hookyard:loop:"),
 )

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
 from hookyard.cli.main import app
+from hookyard.gitlab.hooks import Status
 from hookyard.host.messages import Blocked
 from hookyard.ledger import documents
 from hookyard.ledger.keys import LedgerKeys
@@ -42,6 +43,7 @@ def exposed(redis_url):
     ledger = LedgerMetrics(ingress.registry, redis_url, LedgerKeys(), timeout_s=5)
     worker.handler("bot:handler").ran("succeeded", 0.1)
     worker.blocked(Blocked(run=4, handler="bot:handler", seconds=1.0))
+    worker.hook_status("group/app 7", Status.DISABLED)
     worker.gitlab.called("GET", 200, 0.1, {"ratelimit-limit": "9", "ratelimit-remaining": "8"})
     SpoolMetrics(ingress.registry).depth = Depth(waiting=0, used_bytes=0, max_bytes=1)
     told = ingress.registry.render() + worker.registry.render()

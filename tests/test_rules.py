@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
         "hookyard.startup",
         "hookyard.telemetry",
     },
+    "hookyard.catching_up": {"hookyard.gitlab", "hookyard.ledger", "hookyard.settings"},
     "hookyard.console": {
         "hookyard.cancellation",
         "hookyard.gitlab",
@@ -53,6 +54,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "hookyard.cli": {
         "hookyard",
+        "hookyard.catching_up",
         "gitlab_emulator",
         "hookyard.console",
         "hookyard.gitlab",
@@ -74,6 +76,7 @@ ARROWS: dict[str, set[str]] = {
     "worker": {
         "hookyard",
         "hookyard.cancellation",
+        "hookyard.catching_up",
         "hookyard.gitlab",
         "hookyard.host",
         "hookyard.ledger",
@@ -190,6 +193,7 @@ BROAD_EXCEPTS = {
     "pytest_hookyard/backstage.py": "the test that asked for it shows it",
     "worker/arq_worker.py": "arq would take the delivery out of the queue",
     "worker/lease_keeper.py": "the other leases are renewed, and these once more",
+    "worker/hook_watch.py": "watching goes on for as long as the worker lives",
     "worker/ticker.py": "the clock goes on for as long as the worker lives",
     "worker/supervisor.py": "pruning goes on for as long as the worker lives",
     "worker/wake_up.py": "waiting for deliveries goes on for as long as the worker lives",

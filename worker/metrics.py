@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from hookyard.gitlab.hooks import Status
 from hookyard.gitlab.metrics import GitLabMetrics
 from hookyard.ledger.records import Outcome, State
 from hookyard.telemetry.metrics import RedisAway, Registry
@@ -21,7 +22,7 @@ CUT_OFF: Final = "cut off"
 
 _PICKUP_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _HANDLER_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_REASONS: Final = ("crashed", "hung", "attempts", "memory")
+_REASONS: Final = ("crashed", "hung", "attempts", "memory", "reloaded")
 _RUN_ENDS: Final = (State.SUCCEEDED, State.IGNORED, State.FAILED, State.RETRYING, State.WAITING, State.QUEUED)
 
 
@@ -102,6 +103,15 @@ class WorkerMetrics:
             "hookyard_worker_hosts_replaced", "Hosts that were replaced", ("reason",), registry=registry
         )
         self._replaced = {reason: replaced.labels(reason) for reason in _REASONS}
+        self._hooks = Gauge(
+            "hookyard_worker_hook_status",
+            "Webhooks in GitLab by status, as the worker that watches them saw them last",
+            ("hook", "status"),
+            registry=registry,
+        )
+        self.hooks_imported = Counter(
+            "hookyard_worker_hooks_imported", "Deliveries imported out of GitLab's log", registry=registry
+        )
         self.hosts = Gauge("hookyard_worker_hosts", "Hosts that are ready", registry=registry)
         self.hosts_memory = Gauge(
             "hookyard_worker_hosts_memory_bytes", "Resident memory of all hosts", registry=registry
@@ -122,6 +132,15 @@ class WorkerMetrics:
     def host_replaced(self, reason: str) -> None:
         """Count a host that was replaced: it crashed, hung, or had run or grown enough."""
         self._replaced[reason].inc()
+
+    def hook_status(self, hook: str, status: Status) -> None:
+        """Show the status of a webhook in GitLab."""
+        for each in Status:
+            self._hooks.labels(hook, each.value).set(each is status)
+
+    def forget_hooks(self) -> None:
+        """Show none any more: another worker watches them."""
+        self._hooks.clear()
 
     def watch(self, pool: HostPool) -> None:
         """Show the hosts of *pool*."""

@@ -27,6 +27,7 @@ from hookyard.redis.client import close
 from hookyard.redis.errors import is_redis_away
 from hookyard.telemetry import logs
 from worker.attempt import CANCEL_S
+from worker.hook_watch import HookWatch
 from worker.in_flight import InFlight
 from worker.reloading import keep_reloading
 from worker.ticker import Ticker
@@ -113,6 +114,13 @@ class Supervisor(Worker):
         self._prune = prune
         self._reload = reload
         schedules = (lambda: self._hosts.schedules) if ticks and not burst else tuple
+        self._watch = HookWatch(
+            ledger,
+            context.settings,
+            name=context.worker,
+            events=self._hosts.events,
+            metrics=context.metrics,
+        )
         self._ticker = Ticker(ledger, schedules, source=next(iter(context.settings.by_source)))
         self._next_due: float | None = None  # on the loop's clock
         self._quarantine_due: float | None = None
@@ -139,6 +147,7 @@ class Supervisor(Worker):
                 ("leases", self._leases.keep()),
                 ("prune", self._keep_pruning()),
                 ("schedules", self._ticker.keep()),
+                ("webhooks", self._watch.keep()),
                 *([("reload", keep_reloading(self._hosts))] if self._reload else []),
             )
         ]

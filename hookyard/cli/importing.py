@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hookyard.catching_up import known_ids, take
 from hookyard.cli.gitlab_side import (
     GitLabSide,
     SourceOption,
@@ -24,9 +25,7 @@ from hookyard.gitlab import hooks as gitlab_hooks
 from hookyard.gitlab.events import describe
 from hookyard.gitlab.missed import Fate, Logged, has_wrong_secret, sort_out
 from hookyard.ledger.documents import iso_or_none
-from hookyard.ledger.records import DELIVERY_ID, Delivery
 from hookyard.ledger.times import parse_moment
-from hookyard.settings.source_names import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from hookyard.gitlab.client import DeliveryGitLabAPI
@@ -144,12 +143,12 @@ def _look_for_missed(given: GitLabSide, *, lost: bool, since: str | None) -> lis
             print_note(
                 f"{hook.name}: its latest requests were refused with 401: its secret is not one of ours"
             )
-    guessed = {
-        one.delivery_id: ids_of(one.delivery_id, given.source)
+    ids = [
+        one.delivery_id
         for hook in found.hooks
         for one in sort_out(hook.id, logs[hook.id], is_known=lambda _id: False)
-    }
-    known, oldest_ms = with_ledger(lambda session: _known(session, guessed))
+    ]
+    known, oldest_ms = with_ledger(lambda session: _known(session, ids, given.source))
     listed = [
         one
         for hook in found.hooks
@@ -164,52 +163,20 @@ def _look_for_missed(given: GitLabSide, *, lost: bool, since: str | None) -> lis
     ]
 
 
-async def _known(session: LedgerSession, ids: dict[str, str]) -> tuple[set[str], int]:
+async def _known(session: LedgerSession, ids: list[str], source: str) -> tuple[set[str], int]:
     """Return which of GitLab's ids the ledger has, and since when it keeps deliveries."""
-    keys, redis = session.ledger.keys, session.ledger.redis
-    async with redis.pipeline(transaction=False) as pipe:
-        for stored in ids.values():
-            pipe.exists(keys.delivery(stored))
-        pipe.zrange(keys.received, 0, 0, withscores=True)
-        *found, oldest = await pipe.execute()
-    known = {one for one, there in zip(ids, found, strict=True) if there}
+    known = await known_ids(session.ledger, ids, source)
+    oldest = await session.ledger.redis.zrange(session.ledger.keys.received, 0, 0, withscores=True)
     return known, int(oldest[0][1]) if oldest else now_ms()
 
 
-def ids_of(delivery_id: str, source: str) -> str:
-    """Return the id of a delivery of one GitLab in the ledger."""
-    return delivery_id if source == DEFAULT_SOURCE else f"{source}~{delivery_id}"
-
-
 async def _take(session: LedgerSession, given: GitLabSide, chosen: list[Logged]) -> dict[str, int]:
-    imported = known = 0
+    counted = {"imported": 0, "known by then": 0}
     for one in chosen:
-        if not DELIVERY_ID.fullmatch(ids_of(one.delivery_id, given.source)):
-            continue
-        if await session.ledger.accept(_delivery(one, given.source)):
-            imported += 1
-        else:
-            known += 1
+        is_new = await take(session.ledger, one, given.source, now_ms=now_ms())
+        counted["imported" if is_new else "known by then"] += 1
         await asyncio.sleep(1 / PER_SECOND)
-    return {"imported": imported, "known by then": known}
-
-
-def _delivery(one: Logged, source: str) -> Delivery:
-    project, about = describe(json.loads(one.body))
-    return Delivery(
-        id=ids_of(one.delivery_id, source),
-        event=one.event,
-        received_ms=now_ms(),
-        content_type="application/json",
-        body=one.body,
-        headers=one.headers,
-        source=source,
-        project=project,
-        object=about,
-        authenticated_by="GitLab's log, read with the access token",
-        origin="gitlab-log",
-        redacted=one.redacted,
-    )
+    return counted
 
 
 def _resend(given: GitLabSide, chosen: list[Logged]) -> dict[str, int]:

@@ -147,7 +147,14 @@ class Host:
     def connect(self, link: Link) -> None:
         """Report over *link* from now on, at first that the bot is ready."""
         self._link = link
-        link.send(Ready(version=VERSION, handlers=self.registry.infos, schedules=self.registry.schedules))
+        link.send(
+            Ready(
+                version=VERSION,
+                handlers=self.registry.infos,
+                schedules=self.registry.schedules,
+                events=self.registry.events,
+            )
+        )
 
     def receive(self, order: Order) -> None:
         """Carry out an order."""

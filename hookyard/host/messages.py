@@ -133,11 +133,12 @@ class ScheduleInfo(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
-    """The bot is imported. ``handlers`` are all that it registered; reports refer to them by place."""
+    """The bot is imported. ``handlers`` are all that it registered, by place in reports, for ``events``."""
 
     version: int
     handlers: tuple[HandlerInfo, ...]
     schedules: tuple[ScheduleInfo, ...] = ()
+    events: tuple[str, ...] = ()
 
 
 class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):

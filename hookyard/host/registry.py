@@ -109,6 +109,11 @@ class Registry:
         faults += [f"{each.name}: {fault}" for each in self.schedules if (fault := schedule_fault(each))]
         return tuple(faults)
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that there are handlers for."""
+        return tuple(dict.fromkeys(event for _, event, _ in self._matching.registrations))
+
     def warnings(self) -> Iterator[str]:
         """Yield what looks wrong, although the handlers can be run."""
         for call, info in zip(self.calls, self.infos, strict=True):

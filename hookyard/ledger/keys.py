@@ -83,6 +83,8 @@ class LedgerKeys:
     """Prefix of sorted sets: when a handler ran for one object, ms."""
     tripped: str = field(init=False)
     """Hash: the loops that were broken, by handler and object, and since when, ms."""
+    watch: str = field(init=False)
+    """String: the worker that looks after the webhooks in GitLab; expires."""
     schedules: str = field(init=False)
     """Hash: by name, what is known of a schedule."""
     probe: str = field(init=False)
@@ -108,6 +110,7 @@ class LedgerKeys:
             ("starts", "starts:"),
             ("loop", "loop:"),
             ("tripped", "tripped"),
+            ("watch", "watch"),
             ("schedules", "schedules"),
             ("probe", "probe"),
             ("by", "by:"),

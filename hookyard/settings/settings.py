@@ -96,6 +96,8 @@ class Settings(BaseSettings):
 
     # Webhooks in GitLab
     watch: Names = _setting("HOOKYARD_WATCH", default=())
+    watch_enable: bool = _setting("HOOKYARD_WATCH_ENABLE", default=False)
+    watch_import: bool = _setting("HOOKYARD_WATCH_IMPORT", default=False)
     public_url: str = _setting("HOOKYARD_PUBLIC_URL", default="")
 
     # Several GitLabs

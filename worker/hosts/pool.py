@@ -38,11 +38,10 @@ GIVE_UP_START_S: Final = 120
 UNRESPONSIVE_S: Final = 1.0
 """A host whose loop has not got round for so long is blocked."""
 
-RELOADED: Final = "reloaded"
+_RELOADED: Final = "reloaded"
 _STOP_S: Final = 5.0
 _START_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-_MEMORY_EVERY: Final = 20
-"""Every so many looks the memory of the hosts is read."""
+_MEMORY_EVERY: Final = 20  # looks after which the memory of the hosts is read again
 
 
 class HostPool:
@@ -85,9 +84,12 @@ class HostPool:
 
     @property
     def schedules(self) -> tuple[ScheduleInfo, ...]:
-        """Those of the bot, as the newest host has it that is ready."""
-        ready = [handle for handle in self._hosts if handle.is_ready]
-        return ready[-1].schedules if ready else ()
+        """Those of the bot, as the newest host has it."""
+        return next((handle.schedules for handle in reversed(self._hosts) if handle.is_ready), ())
+
+    def events(self) -> frozenset[str]:
+        """Return the events that the bot has handlers for."""
+        return frozenset(event for handle in self._hosts for event in handle.events)
 
     async def open(self) -> None:
         """Start the shared hosts; return once one of them is ready, however long that takes.
@@ -153,12 +155,12 @@ class HostPool:
             self.changed()
 
     def reload(self) -> None:
-        """Replace each host, once its successor has imported the bot; until then nothing more is claimed."""
+        """Replace each host, once its successor has imported the bot."""
         self._reloaded.set()
         self._reloaded = asyncio.Event()
         for handle, _ in self.hosts:
             if handle.is_usable and not handle.has_successor:
-                self._succeed(handle, RELOADED)
+                self._succeed(handle, _RELOADED)
 
     def close_run(self, run: int) -> None:
         """Have every host that was given this run forget it."""
@@ -223,7 +225,7 @@ class HostPool:
             self._starting[kind] -= 1
         self.changed()
         if reloaded is not self._reloaded and handle.is_usable:
-            self._succeed(handle, RELOADED)  # it may have imported the bot just before that changed
+            self._succeed(handle, _RELOADED)  # it may have imported the bot just before that changed
 
     async def _started(self, kind: Kind) -> tuple[HostHandle, asyncio.Event]:
         """Return a host that is ready, and the reload before which it was started."""
