@@ -120,6 +120,7 @@ PURE = [
     "hookyard/ledger/codec.py",
     "hookyard/console/charts.py",
     "hookyard/console/filters.py",
+    "hookyard/console/pytest_case.py",
     "hookyard/console/redaction.py",
     "hookyard/ledger/fingerprints.py",
     "hookyard/ledger/query.py",

@@ -45,6 +45,9 @@ CANCEL_S: Final = 5.0
 WAIT_AT_MOST_S: Final = 7 * 86_400.0
 """A handler may ask to be run later for so long in all, where its policy does not say."""
 
+LEAST_WAIT_S: Final = 0.05
+"""So little is left of a wait only by what clocks are apart."""
+
 _KILL_S: Final = 3.0
 
 
@@ -324,7 +327,7 @@ class InHosts:
         since_ms = now_ms if since_ms is None else since_ms
         at_most_s = wanted.info.wait_at_most_s or WAIT_AT_MOST_S
         left_s = at_most_s - (now_ms - since_ms) / 1000
-        if left_s > 0:
+        if left_s > LEAST_WAIT_S:
             return msgspec.structs.replace(ended, again_s=min(ended.again_s or 0.0, left_s)), since_ms
         error = one_line(f"it waited for {at_most_s:g} s, as long as it may: {ended.error}")
         log.error(

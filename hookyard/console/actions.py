@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gidgetlab.exceptions import BadRequest
+
 from hookyard.console.answers import Conflict, NotThere
 from hookyard.console.orders import OPEN
+from hookyard.gitlab.events import describe, read_event
+from hookyard.ledger.records import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,6 +52,41 @@ class Actions:
             if answer == "dropped":
                 raise Conflict(f"The body of {delivery_id} was dropped to make room, so it cannot run again.")
             return {"id": delivery_id, "answer": answer}
+
+        return await self._once(key, work)
+
+    async def deliver(
+        self, event: str, body: bytes, *, parent: str | None = None, key: str | None = None
+    ) -> dict[str, Any]:
+        """Make a delivery by hand, as that of *parent* with another body; return its id.
+
+        :raises NotThere: when *parent* is gone. :raises Conflict: for a body that no handler could be given.
+        """
+
+        async def work() -> dict[str, Any]:
+            before = await find(self.services, parent) if parent is not None else None
+            try:
+                data = read_event(event, "application/json", body).data
+            except (BadRequest, ValueError, RecursionError) as exc:
+                raise Conflict(f"The body is no JSON: {exc}") from None
+            project, about = describe(data)
+            delivery = Delivery(
+                id=f"manual~{secrets.token_hex(12)}",
+                event=event,
+                received_ms=await self.services.store.now_ms(),
+                content_type="application/json",
+                body=body,
+                headers={},
+                source=before.delivery.source if before else "default",
+                project=project,
+                object=about,
+                authenticated_by=f"{self.who.name}, by hand",
+                origin="manual",
+                parent=parent,
+            )
+            await self.services.ledger.accept(delivery)
+            await self._audit("deliver", delivery.id, f"instead of {parent}" if parent else event)
+            return {"id": delivery.id, "answer": "queued"}
 
         return await self._once(key, work)
 

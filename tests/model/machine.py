@@ -251,7 +251,7 @@ class LedgerMachine(RuleBasedStateMachine):
             delivery_id=holder.record.delivery.id,
             token=holder.record.token,
             state=state,
-            delay_ms=RETRY_MS if state is State.RETRYING else 0,
+            delay_ms=RETRY_MS if state in {State.RETRYING, State.WAITING} else 0,
             error="no" if state is State.FAILED else None,
             run=holder.run(Ending.SETTLED),
         )

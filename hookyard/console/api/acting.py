@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Path
@@ -14,6 +15,7 @@ from hookyard.console.answers import NotThere, documented
 from hookyard.console.api import schemas
 from hookyard.console.api.reading import DeliveryId, Given
 from hookyard.ledger.query import Filter
+from hookyard.ledger.records import DELIVERY_ID
 
 router = APIRouter()
 
@@ -40,6 +42,19 @@ class ReplayRequest(BaseModel):
     ] = "failed"
 
 
+class DeliverRequest(BaseModel):
+    """A delivery that is made by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: Annotated[str, Field(min_length=1, max_length=200, pattern="^[ -~]+$", examples=["Issue Hook"])]
+    body: Annotated[dict[str, Any], Field(description="What a webhook would have as its body.")]
+    parent: Annotated[
+        str | None,
+        Field(max_length=128, pattern=DELIVERY_ID.pattern, description="The delivery that it stands for."),
+    ] = None
+
+
 class OrderRequest(BaseModel):
     """A bulk order for all that a filter means now."""
 
@@ -49,6 +64,17 @@ class OrderRequest(BaseModel):
     filter: Annotated[
         str, Field(min_length=1, max_length=filters.LONGEST, examples=["state:failed since:2h"])
     ]
+
+
+@router.post("/deliveries", status_code=202, responses=documented(404, 409, 422))
+async def deliver(
+    who: Operator, given: Given, request: DeliverRequest, idempotency_key: IdempotencyKey = None
+) -> schemas.AnswerDocument:
+    """Make a delivery by hand, as that of another with another body."""
+    key = None if idempotency_key is None else f"deliver {request.event} {idempotency_key}"
+    body = json.dumps(request.body).encode()
+    actions = Actions(services=given, who=who)
+    return _typed(await actions.deliver(request.event, body, parent=request.parent, key=key))
 
 
 @router.post("/deliveries/{delivery_id}/replay", responses=documented(400, 404, 409, 422))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from hookyard.console import filters
 from hookyard.console.access import Admin, Viewer, services
 from hookyard.console.actions import find
-from hookyard.console.answers import NotThere, documented
+from hookyard.console.answers import Conflict, NotThere, documented
 from hookyard.console.api import schemas
 from hookyard.console.changes import TooManyFollowers
+from hookyard.console.pytest_case import pytest_case
 from hookyard.console.redaction import redact
 from hookyard.console.services import Services
 from hookyard.ledger import documents as ledger_documents
@@ -105,6 +107,24 @@ async def list_deliveries(
 async def show_delivery(_who: Viewer, given: Given, delivery_id: DeliveryId) -> WholeDeliveryDocument:
     """Show one delivery with its runs and attempts, without its body."""
     return ledger_documents.whole_delivery(await find(given, delivery_id))
+
+
+@router.get(
+    "/deliveries/{delivery_id}/case",
+    response_class=PlainTextResponse,
+    responses=documented(404, 409, 422),
+)
+async def export_case(_who: Viewer, given: Given, delivery_id: DeliveryId) -> Response:
+    """Export a delivery as a pytest case for the bot, without secrets, addresses and names of people."""
+    record = await find(given, delivery_id)
+    if record.dropped_ms is not None:
+        raise NotThere(f"The body of {delivery_id} was dropped to make room.")
+    try:
+        text = await asyncio.to_thread(pytest_case, record)
+    except ValueError as exc:
+        raise Conflict(f"It cannot be exported: {exc}") from None
+    name = f"test_{re.sub('[^a-z0-9]+', '_', delivery_id.lower())[:40]}.py"
+    return PlainTextResponse(text, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
 @router.get(

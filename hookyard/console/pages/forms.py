@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Request, Response
 
 from hookyard.console import filters
 from hookyard.console.access import Operator
-from hookyard.console.actions import Actions
+from hookyard.console.actions import Actions, find
 from hookyard.console.answers import Conflict, NotThere
 from hookyard.console.api.acting import STATES, OrderId
 from hookyard.console.api.reading import MOST_LISTED, DeliveryId, Given
@@ -17,6 +17,9 @@ from hookyard.console.pages.rendering import render, see
 from hookyard.ledger.query import Filter
 
 router = APIRouter()
+
+MOST_EDITED: Final = 200_000
+"""A longer body cannot be edited on a page."""
 
 Key = Annotated[str, Form(min_length=8, max_length=64)]
 Kind = Literal["replay", "replay failed", "discard"]
@@ -33,6 +36,22 @@ async def replay(
     """Run a delivery again, and show it."""
     await Actions(services=given, who=who).replay(delivery_id, what, key=f"{key} {delivery_id} {what}")
     return see(f"/deliveries/{quote(delivery_id)}")
+
+
+@router.post("/deliveries/{delivery_id}/edited")
+async def deliver_edited(
+    who: Operator,
+    given: Given,
+    delivery_id: DeliveryId,
+    body: Annotated[str, Form(min_length=1, max_length=MOST_EDITED)],
+    key: Key,
+) -> Response:
+    """Deliver a delivery's event with another body, as a new delivery, and show that."""
+    before = await find(given, delivery_id)
+    answer = await Actions(services=given, who=who).deliver(
+        before.delivery.event, body.encode(), parent=delivery_id, key=f"{key} {delivery_id} edited"
+    )
+    return see(f"/deliveries/{quote(answer['id'])}")
 
 
 @router.post("/deliveries/{delivery_id}/discard")

@@ -40,6 +40,11 @@ ROUTES = {
         "/deliveries/d-1/discard",
         {"key": "12345678"},
     ),
+    ("POST", "/deliveries/{delivery_id}/edited"): (
+        OPERATOR,
+        "/deliveries/d-0/edited",
+        {"body": "{}", "key": "12345678"},
+    ),
     ("POST", "/deliveries/selected"): (
         OPERATOR,
         "/deliveries/selected",
@@ -55,6 +60,8 @@ ROUTES = {
     ("GET", "/api/v1/deliveries"): (VIEWER, "/api/v1/deliveries", None),
     ("GET", "/api/v1/deliveries/{delivery_id}"): (VIEWER, "/api/v1/deliveries/d-0", None),
     ("GET", "/api/v1/deliveries/{delivery_id}/body"): (VIEWER, "/api/v1/deliveries/d-0/body", None),
+    ("GET", "/api/v1/deliveries/{delivery_id}/case"): (VIEWER, "/api/v1/deliveries/d-0/case", None),
+    ("POST", "/api/v1/deliveries"): (OPERATOR, "/api/v1/deliveries", {"event": "Issue Hook", "body": {}}),
     ("GET", "/api/v1/stats"): (VIEWER, "/api/v1/stats", None),
     ("GET", "/api/v1/rates"): (VIEWER, "/api/v1/rates", None),
     ("GET", "/api/v1/failures"): (VIEWER, "/api/v1/failures", None),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import subprocess
+import sys
+from urllib.parse import unquote
 
 import pytest
 
@@ -131,3 +136,80 @@ async def test_pages_say_that_redis_is_away_and_come_back(own_redis, free_server
         assert (await client.get("/api/v1/stats")).json()["title"] == "Service Unavailable"
         own_redis.start()
         assert (await client.get("/deliveries")).status_code == 200
+
+
+async def test_a_body_is_edited_and_delivered_as_a_new_one(console, filled, listing, sign_in):
+    ann = await sign_in("ann")
+    text = (await ann.get("/deliveries/d-0")).text
+    assert "Edit, and deliver as a new one" in text
+    form = {
+        "csrf": ann.csrf,
+        "key": re.search(r'name="key" value="([^"]+)"', text)[1],
+        "body": '{"object_kind": "push", "edited": true}',
+    }
+    first = await ann.post("/deliveries/d-0/edited", data=form)
+    again = await ann.post("/deliveries/d-0/edited", data=form)
+    assert (first.status_code, again.headers["location"]) == (303, first.headers["location"])
+    bad = await ann.post("/deliveries/d-0/edited", data={**form, "key": "another-key", "body": "{"})
+    assert bad.status_code == 409
+    record = await listing.get(unquote(first.headers["location"].rpartition("/")[2]))
+    assert (record.delivery.origin, record.delivery.parent) == ("manual", "d-0")
+    assert json.loads(record.delivery.body)["edited"] is True
+    assert "/deliveries/d-0" in (await ann.get(first.headers["location"])).text
+
+
+async def test_who_may_not_read_bodies_is_shown_no_editor(console, filled, sign_in):
+    root = await sign_in("root")
+    assert "Edit, and deliver" not in (await root.get("/deliveries/d-0")).text
+
+
+BOT = """
+import pytest
+from gidgetlab.routing import Router
+
+router = Router()
+
+@router.register("Issue Hook")
+async def label(event, gl):
+    if event.data["object_attributes"]["title"] == "bad":
+        raise ValueError("no moon")
+
+@pytest.fixture
+def hookyard_router():
+    return router
+"""
+
+
+@pytest.mark.parametrize(("title", "passes"), [("good", True), ("bad", True), ("mended", False)])
+async def test_an_exported_case_passes_or_fails_as_the_delivery_did(console, ledger, tmp_path, title, passes):
+    """What was recorded as failed is asserted as failed; once the bot is mended the case says so."""
+    data = {
+        "object_kind": "issue",
+        "user": {"email": "ann@example.com"},
+        "object_attributes": {"title": "good" if title == "mended" else title},
+    }
+    await ledger.accept(a_delivery("d-1", event="Issue Hook", data=data))
+    (record,) = (await ledger.claim(worker="w", limit=1)).records
+    await ledger.settle(a_settlement(record, failed=title != "good", handler="conftest:label"))
+    async with console.with_token("viewer") as client:
+        answer = await client.get("/api/v1/deliveries/d-1/case")
+    assert answer.headers["content-disposition"] == 'attachment; filename="test_d_1.py"'
+    assert "ann@example.com" not in answer.text
+    (tmp_path / "conftest.py").write_text(BOT)
+    (tmp_path / "test_d_1.py").write_text(answer.text)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+    ]
+    run = await asyncio.to_thread(
+        subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (run.returncode == 0) is passes, run.stdout
