@@ -346,9 +346,10 @@ async def _stopped(host: HostHandle, run: int) -> Ended | None:
         if ending is not None and not await _wait(ending, CANCEL_S):
             host.give_up(run)
             await _wait(ending, _KILL_S)
-        return ending.result() if ending is not None and ending.done() else None
-    except HostGone:
+        ended = ending.result() if ending is not None and ending.done() else None
+    except (HostGone, LateStart):  # nothing of it ran, or nothing that could be told
         return None
+    return ended if isinstance(ended, Ended) else None  # it was only opened by then
 
 
 async def _wait(ending: asyncio.Future[Ended], seconds: float) -> bool:

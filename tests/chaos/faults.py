@@ -84,18 +84,26 @@ class Faults:
         await self._pause_one("worker", self._chance.uniform(1, 2 * LEASE_S))
 
     async def _pause_worker_for_long(self) -> None:
-        """Pause a worker while it runs something, so that it does lose a lease."""
+        """Pause a worker while it runs something, until another has taken that over: it does lose a lease."""
         for _ in range(100):
             for member in self._one("worker"):
                 assert member.process is not None
                 async with self._paused(member.process.pid):
-                    if await asyncio.to_thread(self._runs_something, member.process.pid):
-                        await asyncio.sleep(self._chance.uniform(2 * LEASE_S, 4 * LEASE_S))
+                    held = await asyncio.to_thread(self._held, member.process.pid)
+                    if held is not None:
+                        await self._taken_over(held)
                         return
             await asyncio.sleep(0.05)
 
-    def _runs_something(self, worker_pid: int) -> bool:
-        """Return whether Redis has a delivery as running in this worker."""
+    async def _taken_over(self, held: tuple[str, bytes]) -> None:
+        """Wait until a delivery has another token, or is gone; for ten leases at most."""
+        for _ in range(100):
+            await asyncio.sleep(LEASE_S / 10)
+            if await asyncio.to_thread(self._token, held[0]) not in {held[1], b"?"}:
+                return
+
+    def _held(self, worker_pid: int) -> tuple[str, bytes] | None:
+        """Return a delivery that Redis has as running in this worker, with its token."""
         keys = LedgerKeys()
         with (
             contextlib.suppress(redis.RedisError),
@@ -103,10 +111,20 @@ class Faults:
         ):
             queued = [member.decode() for member in client.zrange(keys.queue, 0, -1)]
             for delivery_id in queued:
-                state, worker = client.hmget(keys.delivery(delivery_id), "state", "worker")
-                if state == b"running" and f"-{worker_pid}-".encode() in (worker or b""):
-                    return True
-        return False
+                found = client.hmget(keys.delivery(delivery_id), "state", "worker", "token")
+                if found[0] == b"running" and f"-{worker_pid}-".encode() in (found[1] or b""):
+                    return delivery_id, found[2]
+        return None
+
+    def _token(self, delivery_id: str) -> bytes | None:
+        """Return the token of a delivery's latest claim; ``?`` while Redis does not say."""
+        with (
+            contextlib.suppress(redis.RedisError),
+            redis.Redis.from_url(self._yard.redis.url, socket_timeout=10) as client,
+        ):
+            found: bytes | None = client.hget(LedgerKeys().delivery(delivery_id), "token")
+            return found
+        return b"?"
 
     async def _pause_ingress(self) -> None:
         await self._pause_one("ingress", self._chance.uniform(0.5, 2))

@@ -79,7 +79,7 @@ async def settle_and_judge(
     with sync_redis.Redis.from_url(yard.redis.url) as client:
         verdict.broken += [f"key: {fault}" for fault in audit(client)]
     verdict.broken += [
-        f"{member.name} logged a fault of its own: {line[:300]}"
+        f"{member.name} logged a fault of its own: {line[:200]} … {line[-600:]}"
         for member in yard.members
         for line in yard.logs(member.name)
         if any(text in line for text in _OWN_FAULTS)
