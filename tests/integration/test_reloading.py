@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from hookyard.ledger.records import State
@@ -44,7 +46,7 @@ async def test_a_changed_bot_is_loaded_and_what_runs_is_not_cut_off(
     await until(lambda: "host cannot start" in log.read_text())
     bot.write_text(BOT.replace("{version}", "new"))
 
-    numbers = iter(range(1000))
+    numbers = itertools.count()
 
     async def is_new():
         await ledger.accept(a_delivery(f"d-{next(numbers)}"))
