@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final
@@ -17,10 +18,14 @@ _WORKERS: Final = 16
 
 
 def _in_turn() -> Iterator[int]:
-    """Ports that no other pytest-xdist worker of this run uses, none of them twice for a long time."""
+    """Ports that no other pytest-xdist worker of this run uses, none of them twice for a long time.
+
+    Other runs on this machine begin elsewhere, by chance: process ids would put runs that start together
+    side by side.
+    """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     mine = _PORTS[worker % _WORKERS :: _WORKERS]
-    return islice(cycle(mine), os.getpid() % len(mine), None)
+    return islice(cycle(mine), secrets.randbelow(len(mine)), None)
 
 
 _next_ports: Final = _in_turn()
