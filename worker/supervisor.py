@@ -58,9 +58,6 @@ PRUNE_AGAIN_S: Final = 0.1
 FRESH_S: Final = 1.0
 """After a quarantined delivery, fresh ones have a worker for this long, or as long as that one took."""
 
-COME_BACK_S: Final = 1.0
-"""When Redis is back, the other workers have at least so long to notice, and to renew what they hold."""
-
 CLOSE_S: Final = 2 * CANCEL_S
 """Handlers may take this long to be cancelled, and killed, before their worker ends without them."""
 
@@ -205,8 +202,6 @@ class Supervisor(Worker):
     async def _turn(self) -> bool:
         """Claim, keep arq's health key, wait for a reason to look again; ``True`` ends burst mode."""
         try:
-            if self._outage.is_on:
-                await self._come_back()
             await self._fill()
             await self.heart_beat()
             if self.burst and not self.tasks and await self.pool.zcard(self.queue_name) == 0:
@@ -221,15 +216,6 @@ class Supervisor(Worker):
             return False
         await self._rest()
         return False
-
-    async def _come_back(self) -> None:
-        """Renew what this worker holds before it claims, and give the others the time to do so.
-
-        Leases that ran out while Redis was away are still their holders', as long as nobody else claims.
-        """
-        await self._leases.renew_all()
-        self._outage.found()
-        await asyncio.sleep(max(COME_BACK_S, self._lease_ms / 1000 / 10))
 
     async def _rest(self) -> None:
         """Wait until a slot is free and something may be due."""

@@ -40,6 +40,9 @@ ENDS = st.sampled_from(
     [State.SUCCEEDED, State.FAILED, State.IGNORED, State.RETRYING, State.WAITING, State.QUEUED]
 )
 NOT_UTF8 = b"\xff\xfe"
+OVER = 1.5
+"""The score of a run whose lease is over, and the grace after it as well: see claim.lua."""
+
 KEEP_ALL = Retention(
     succeeded_days=7,
     succeeded_count=1000,
@@ -193,11 +196,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim(self, worker: str, limit: int, *, woken: bool = True) -> None:
         """A worker that was woken, or looks by itself, claims."""
         now_ms = self._now_ms()
-        due = self.client.zrangebyscore(self.keys.queue, "-inf", now_ms, start=0, num=limit)
+        due = self.client.zrangebyscore(self.keys.queue, "-inf", now_ms, start=0, num=limit, withscores=True)
         if woken:
             self.client.lpop(self.keys.wake)
         claims = self.run(self.ledger.claim(worker=worker, limit=limit))
-        known = [member.decode() for member in due if member != NOT_UTF8]
+        known = [
+            member.decode()
+            for member, score in due
+            if member != NOT_UTF8 and not self._is_first_look(member, score)
+        ]
         token = claims.records[0].token if claims.records else ""
         expected = self.model.claim(known, token)
         assert {record.delivery.id for record in claims.records} == expected
@@ -294,15 +301,16 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- what happens ---------------------------------------------------------------------------
 
     @precondition(lambda self: self.model.deliveries)
-    @rule(ids=st.lists(IDS, min_size=1, max_size=3, unique=True))
-    def let_pass_time(self, ids: list[str]) -> None:
-        """Leases end, retries and quarantined deliveries fall due."""
+    @rule(ids=st.lists(IDS, min_size=1, max_size=3, unique=True), with_grace=st.booleans())
+    def let_pass_time(self, ids: list[str], *, with_grace: bool = True) -> None:
+        """Leases end, and mostly their grace as well; retries and quarantined deliveries fall due."""
         for one in ids:
             it = self.model.deliveries.get(one)
             if it is not None and it.state not in FINISHED:
                 key = self.keys.quarantine if it.waits_apart else self.keys.queue
                 with self._room():
-                    self.client.zadd(key, {one: 1}, xx=True)
+                    is_over = with_grace and it.state == "running"
+                    self.client.zadd(key, {one: OVER if is_over else 1}, xx=True)
                 it.due = NOW
 
     @precondition(lambda self: self.model.deliveries)
@@ -392,6 +400,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def _now_ms(self) -> int:
         seconds, micros = self.client.time()
         return int(seconds) * 1000 + int(micros) // 1000
+
+    def _is_first_look(self, member: bytes, score: float) -> bool:
+        """Return whether it is only put off, so that its holder may renew."""
+        it = self.model.deliveries[member.decode()]
+        if it.state != "running" or score == OVER:
+            return False
+        it.due = 300  # a tenth of the lease
+        return True
 
     def _holder(self, which: int) -> Holder:
         return self.holders[which % len(self.holders)]

@@ -47,7 +47,7 @@ async def run(
         lasts_s = [away_s * part for part in (0.5, 1.0, 1.5)]
         bodies = [{"kind": "innocent", "seconds": lasts_s[number % 3]} for number in range(running)]
         await sender.send(bodies, 200)
-        await until(lambda: _running(log) >= running)
+        await until(lambda: _counted(log)["start"] >= running)
         begun = _running(log)
         coming = [{"kind": "innocent", "seconds": 0.1}] * int(rate * away_s)
         sending = asyncio.create_task(sender.send(coming, rate, name="meanwhile"))
@@ -87,7 +87,12 @@ async def run(
 
 def _running(log: Path) -> int:
     """Return how many of the second handlers have started and not ended."""
-    whats = Counter(
+    whats = _counted(log)
+    return whats["start"] - whats["end"]
+
+
+def _counted(log: Path) -> Counter[str]:
+    """Return how many of the second handlers have started, and ended."""
+    return Counter(
         step.what for mine in read_steps(log).values() for step in mine if step.handler == "second"
     )
-    return whats["start"] - whats["end"]

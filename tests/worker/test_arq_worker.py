@@ -200,7 +200,7 @@ async def test_a_stock_worker_runs_what_is_quarantined_alone(make_settings, bot,
     await ledger.accept(a_delivery("suspect", data={"is": "suspect"}))
     for _ in range(2):
         await ledger.renew([(one.delivery.id, one.token) for one in (await claim_all(ledger)).records])
-        await ledger.redis.zadd(ledger.keys.queue, {"suspect": 1}, xx=True)  # as if its worker had died
+        await ledger.redis.zadd(ledger.keys.queue, {"suspect": 1.5}, xx=True)  # as if its worker had died
     assert await ledger.is_quarantine_due()
     await ledger.redis.zadd(ledger.keys.quarantine, {"suspect": 2**42})
     assert not await ledger.is_quarantine_due()

@@ -15,8 +15,10 @@
 --       claimed is a list of {id, {field, value, …}} as after the claim;
 --       foreign ids are in the queue without being deliveries (arq's cron jobs)
 --
--- A run that is `running` although its score is due has lost its worker, unless the holder comes back
--- (see regain.lua). Where the delivery goes:
+-- A run that is `running` although its score is due seems to have lost its worker. It may be Redis that was
+-- away, for its holder as well: so the first look puts it off by a grace, in which a holder that lives
+-- renews, and notes that in the score, which is no whole number then. The second look ends the run, unless
+-- the holder comes back even later (see regain.lua). Where the delivery goes:
 --       first lapse of a round, not confirmed   claimed here as if nothing had been
 --       any other that did not run alone        into the quarantine, due at once
 --       ran alone, not confirmed                back into the quarantine, due at once; nothing counted
@@ -61,6 +63,19 @@ local counts, leased, quarantined = {}, {}, {}
 local function move(from, to)
     counts[from] = (counts[from] or 0) - 1
     counts[to] = (counts[to] or 0) + 1
+end
+
+local GRACE_MS = math.max(1000, math.floor(lease_ms / 10))
+local LOOKED_AT = 0.5
+
+-- Gives whether a lease that is over has been for the whole grace.
+local function is_over(id)
+    if tonumber(redis.call('ZSCORE', queue, id)) % 1 ~= 0 then
+        return true
+    end
+    leased[#leased + 1] = now + GRACE_MS + LOOKED_AT
+    leased[#leased + 1] = id
+    return false
 end
 
 local WAITS_MS = { 30000, 300000 } -- after the first crash, after every further one
@@ -162,7 +177,7 @@ for _, id in ipairs(ids) do
         redis.call('ZREM', queue, id)
     elseif only ~= '' and (tonumber(redis.call('ZSCORE', queue, id) or 'inf') > now) then
         -- asked for by id, but it is not due by Redis's clock, another worker's, or in the quarantine
-    elseif state ~= 'running' or lapse(id, key, claims, had[5]) then
+    elseif state ~= 'running' or is_over(id) and lapse(id, key, claims, had[5]) then
         -- a lapse may have begun a new round
         local runs = state == 'running' and redis.call('HGET', key, 'runs') or had[4]
         local record, size = take(id, key, claims, tonumber(runs) or 0, had[5], false)

@@ -185,7 +185,7 @@ async def test_show_tells_of_workers_that_died_and_tries_that_were_handed_back(
 ):
     await keep("d-1", State.QUEUED)
     await ledger.claim(worker="victim", limit=1)
-    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1})  # its lease is over
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1.5})  # its lease is over
     await ledger.claim(worker="heir", limit=1)
     run = await hookyard("show", "d-1")
     assert "crashed (its worker disappeared)" in run.out
@@ -287,7 +287,7 @@ async def test_the_quarantine_is_shown(hookyard, keep, ledger):
     await keep("d-1", State.RUNNING)
     record = await ledger.redis.hget(ledger.keys.delivery("d-1"), "token")
     await ledger.confirm("d-1", record.decode())
-    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1})  # its worker died a while ago
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1.5})  # its worker died a while ago
     await ledger.claim(worker="heir", limit=1)
     assert "Quarantined, because their worker died: 1. Each runs alone." in (await hookyard("stats")).out
     assert (await hookyard("stats", "--json")).json["quarantined"] == 1

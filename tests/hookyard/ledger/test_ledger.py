@@ -38,8 +38,8 @@ async def claim_alone(ledger, *, worker="w1", confirmed=False):
 
 
 async def lapse(ledger, *ids):
-    """Let the leases be over, as if their workers had died some time ago."""
-    await ledger.redis.zadd(ledger.keys.queue, dict.fromkeys(ids, 1), xx=True)
+    """Let the leases be over, as if their workers had died some time ago, and the grace as well."""
+    await ledger.redis.zadd(ledger.keys.queue, dict.fromkeys(ids, 1.5), xx=True)
 
 
 async def let_quarantine_pass(ledger):
@@ -147,6 +147,23 @@ async def test_a_renewed_lease_holds(ledger):
     assert (await ledger.redis.zscore(ledger.keys.queue, "d-1")) >= record.due_ms
     leases = [("d-1", record.token), ("d-1", "other")]
     assert await ledger.renew(leases) == leases[1:]
+
+
+async def test_a_holder_that_lives_has_time_to_renew_after_redis_was_away(ledger):
+    """Also when those who claim have not noticed that it was: it hung between two of their claims."""
+    await ledger.accept(a_delivery("d-1"))
+    record = await claim_one(ledger)
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1}, xx=True)
+    for _ in range(2):
+        claims = await claim(ledger, worker="w2")
+        assert claims.records == ()
+        assert claims.next_due_ms > claims.now_ms
+    assert await ledger.renew([("d-1", record.token)]) == []
+    await ledger.redis.zadd(ledger.keys.queue, {"d-1": 1}, xx=True)
+    assert (await claim(ledger, worker="w2")).records == ()  # each lease that ends is looked at twice
+    await lapse(ledger, "d-1")
+    claims = await claim(ledger, worker="w2")
+    assert claims.quarantine_due_ms <= claims.now_ms
 
 
 async def test_a_second_claim_that_died_unconfirmed_or_one_that_was_confirmed_is_quarantined(ledger, listing):
