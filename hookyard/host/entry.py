@@ -99,8 +99,6 @@ async def _opened(bot: Router | HandlersError, settings: Settings, cell: memoryv
     host = Host(bot, settings, cell=cell)
     if faults := host.registry.faults():
         raise NotUsable(faults)
-    for warning in host.registry.warnings():
-        log.warning("handler looks wrong", why=warning)
     await host.open()
     return host
 

@@ -157,6 +157,7 @@ class Host:
                 handlers=self.registry.infos,
                 schedules=self.registry.schedules,
                 events=self.registry.events,
+                warnings=tuple(self.registry.warnings()),
             )
         )
 

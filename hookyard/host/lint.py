@@ -69,7 +69,7 @@ def registration_faults(event: str, attributes: Mapping[str, Hashable]) -> Itera
     if event in ACTIONS and isinstance(action, str) and action not in ACTIONS[event]:
         near = difflib.get_close_matches(action, ACTIONS[event], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        yield f"{event} has no action {action!r}{hint} There are {', '.join(sorted(ACTIONS[event]))}"
+        yield f"{event} has no action {action!r} but {', '.join(sorted(ACTIONS[event]))}{hint}"
 
 
 def source_faults(handler: Callable[..., Any]) -> Iterator[str]:

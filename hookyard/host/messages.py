@@ -16,7 +16,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 MAX_FRAME_BYTES: Final = 1024**3
 """Above every body that settings allow; a longer frame is a damaged stream."""
@@ -133,12 +133,16 @@ class ScheduleInfo(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Ready(Struct, tag=1, array_like=True, frozen=True, gc=False):
-    """The bot is imported. ``handlers`` are all that it registered, by place in reports, for ``events``."""
+    """The bot is imported. ``handlers`` are all that it registered, by place in reports, for ``events``.
+
+    ``warnings``: what looks wrong in it, although it can be run.
+    """
 
     version: int
     handlers: tuple[HandlerInfo, ...]
     schedules: tuple[ScheduleInfo, ...] = ()
     events: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Unusable(Struct, tag=2, array_like=True, frozen=True, gc=False):

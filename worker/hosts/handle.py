@@ -115,6 +115,7 @@ class HostHandle:
         self.killed_for: set[int] | None = None
         self.infos: tuple[HandlerInfo, ...] = ()
         self.schedules: tuple[ScheduleInfo, ...] = ()
+        self.warnings: tuple[str, ...] = ()
         self.events: tuple[str, ...] = ()
         self.has_lines = False
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -302,6 +303,7 @@ class HostHandle:
             return
         self.infos = report.handlers
         self.schedules, self.events = report.schedules, report.events
+        self.warnings = report.warnings
         self.has_lines = any(info.gate and (info.gate.has_key or info.gate.most) for info in self.infos)
         self.is_ready = True
         _resolve(self.ready, None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from hookyard.telemetry import logs
 from worker.hosts.gone import HostGone
 from worker.hosts.handle import BotUnusable, Kind
+from worker.hosts.starting import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -30,10 +31,6 @@ ALONE_HOSTS: Final = 4
 LOOK_EVERY_S: Final = 0.25
 IDLE_S: Final = 30.0
 """A host for what runs alone ends when nothing has run in it for this long."""
-
-SLOW_START_S: Final = 10
-GIVE_UP_START_S: Final = 120
-"""A host that has not imported the bot by then is killed, and started again."""
 
 UNRESPONSIVE_S: Final = 1.0
 """A host whose loop has not got round for so long is blocked."""
@@ -75,6 +72,7 @@ class HostPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._looks = 0
+        self._starts = Starts(self._set_fault)
         self._reloaded = asyncio.Event()  # set at the next reload, and then replaced
 
     @property
@@ -259,24 +257,11 @@ class HostPool:
     def _launch(self, kind: Kind) -> HostHandle:
         handle, body = self._start(kind)
         self._hosts[handle] = body
-        self._spawn(self._watch_start(handle, body))
+        self._spawn(self._starts.watch(handle, body))
         return handle
 
-    async def _watch_start(self, handle: HostHandle, body: Body) -> None:
-        """Say when a host takes long to become ready, and give it up in the end: an import can hang."""
-        for waited_s in range(SLOW_START_S, GIVE_UP_START_S + 1, SLOW_START_S):
-            await asyncio.wait([handle.ready], timeout=SLOW_START_S)
-            if handle.ready.done():
-                self.fault = None if handle.is_ready else self.fault
-                return
-            self.fault = f"the bot has been importing for {waited_s} s, and no handler can run before it has"
-            log.warning(
-                "host does not become ready",
-                kind=handle.kind,
-                waited_s=waited_s,
-                next="it is killed, and another started" if waited_s >= GIVE_UP_START_S else "waits",
-            )
-        body.kill()
+    def _set_fault(self, fault: str | None) -> None:
+        self.fault = fault
 
     def _retire(self, handle: HostHandle, reason: str) -> None:
         """Give a host nothing new, and start the next one."""

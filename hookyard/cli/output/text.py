@@ -30,8 +30,10 @@ OUTCOME_MARKS: Final = {
     Outcome.SUCCEEDED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),
     Outcome.TIMED_OUT: ("✗", "red"),
+    Outcome.CRASHED: ("✗", "red"),
     Outcome.WAITING: ("…", "cyan"),
     Outcome.SUPERSEDED: ("»", "bright_black"),
+    Outcome.INTERRUPTED: ("↻", "bright_black"),
 }
 LONG_WAIT_MS: Final = 10_000
 """A delivery that has been due for longer suggests that no worker is running."""

@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from hookyard.cli.output import tables
 from hookyard.ledger.query import Filter
-from hookyard.ledger.records import Ending, State
+from hookyard.ledger.records import Ending, Outcome, State
 from tests.hookyard.cli.conftest import an_attempt, process_environment
 
 ID = "3f6c2b1a-1111-2222-3333-444455556666"
@@ -294,3 +295,14 @@ async def test_the_quarantine_is_shown(hookyard, keep, ledger):
     shown = (await hookyard("show", "d-1")).out
     assert "quarantined  since" in shown
     assert "it runs alone" in shown
+
+
+async def test_show_tells_every_outcome_that_there_is(hookyard, keep):
+    attempts = tuple(
+        msgspec.structs.replace(an_attempt(f"bot:{outcome.name.lower()}"), outcome=outcome)
+        for outcome in Outcome
+    )
+    await keep("d-1", State.FAILED, attempts=attempts)
+    shown = (await hookyard("show", "d-1")).out
+    for outcome in Outcome:
+        assert f"bot:{outcome.name.lower()}  {outcome.value} after" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from gidgetlab.routing import Router
@@ -321,8 +322,8 @@ async def test_a_first_handler_that_does_not_end_when_cancelled_has_its_host_kil
 
 async def test_a_host_that_does_not_become_ready_is_told_of_and_killed_in_the_end(monkeypatch, caplog):
     """A bot's import can hang, say, on a connection."""
-    monkeypatch.setattr("worker.hosts.pool.SLOW_START_S", 1)
-    monkeypatch.setattr("worker.hosts.pool.GIVE_UP_START_S", 2)
+    monkeypatch.setattr("worker.hosts.starting.SLOW_START_S", 1)
+    monkeypatch.setattr("worker.hosts.starting.GIVE_UP_START_S", 2)
     started = []
 
     def start(kind):
@@ -340,6 +341,17 @@ async def test_a_host_that_does_not_become_ready_is_told_of_and_killed_in_the_en
     pool.ended(handle, "SIGKILL")
     with pytest.raises(BotUnusable):
         await opening
+
+
+async def blocks(event, gl):
+    time.sleep(0)
+
+
+async def test_what_looks_wrong_in_a_bot_is_logged_once_for_all_its_hosts(start, caplog):
+    pool = await start(blocks, count=2)
+    await until(lambda: sum(handle.is_ready for handle in of_kind(pool, Kind.SHARED)) == 2)
+    await until(lambda: "blocks the event loop" in caplog.text)
+    assert caplog.text.count("blocks the event loop") == 1
 
 
 async def test_an_attempt_that_blocks_the_loop_again_and_again_is_overdue_all_the_same(start):
